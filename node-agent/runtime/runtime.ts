@@ -13,6 +13,8 @@
  * Errors: {@link RuntimeError}; its `code` says what the caller can do, its message names the object and the cause.
  */
 
+import { createHash } from 'node:crypto';
+
 /** Stable classes of failure. `MissingTool` and `Unsupported` stay until somebody changes the machine. */
 export type RuntimeErrorCode =
   /** No such sandbox or container. */
@@ -127,16 +129,6 @@ export interface ContainerDevice {
   readonly permissions?: string;
 }
 
-/** Where the container's root filesystem comes from. */
-export type ContainerRootfs =
-  /** A ready folder, used as it is and never deleted by the runtime. */
-  | { readonly kind: 'path'; readonly path: string }
-  /**
-   * Layers stacked by overlayfs, topmost first; names may be relative to `baseDir` (short names allow many layers).
-   * The runtime makes the writable layer, mounts, unmounts, and deletes the writable layer with the container.
-   */
-  | { readonly kind: 'overlay'; readonly lowerDirs: readonly string[]; readonly baseDir?: string };
-
 /** `RuntimeDefault` is containerd's list; an absolute path names a profile in OCI JSON. */
 export type SeccompProfile = 'RuntimeDefault' | 'Unconfined' | { readonly localhostPath: string };
 
@@ -151,7 +143,8 @@ export interface ContainerConfig {
   readonly name: string;
   /** Restart count of this instance, from 0. */
   readonly attempt: number;
-  readonly rootfs: ContainerRootfs;
+  /** Absolute path of a ready (mounted) folder, as the image store gives it. The runtime never unmounts or deletes it. */
+  readonly rootfsPath: string;
   /** The whole command line; never empty. A name without a slash is looked up in the PATH of `env`. */
   readonly argv: readonly string[];
   /** `NAME=value`; later ones win. */
@@ -330,7 +323,7 @@ export interface Runtime {
    * container. No error when it is gone. Does not wait.
    */
   killContainer(id: string, signal: string | number): Promise<void>;
-  /** Kills what runs, then removes the container, its mounts, cgroup and writable layer; the log stays. No error when gone. */
+  /** Kills what runs, then removes the container and its cgroup; the root folder and the log stay. No error when gone. */
   removeContainer(id: string): Promise<void>;
   /** Changes the limits of a running container. */
   updateResources(id: string, resources: ContainerResources): Promise<void>;
@@ -364,7 +357,14 @@ export interface Runtime {
   version(): Promise<RuntimeVersion>;
 }
 
-/** A container id that tells a person what it is and never repeats: `<pod uid>-<attempt>-<name>`, cut to 64 characters. */
+/**
+ * A container id that tells a person what it is and never repeats: `<pod uid>-<attempt>-<name>`. A name too long for the
+ * 64 characters keeps its beginning and gets a checksum of the whole.
+ */
 export function containerId(podUid: string, name: string, attempt: number): string {
-  return `${podUid}-${attempt}-${name}`.slice(0, 64).replace(/[^a-zA-Z0-9_.-]/g, '_');
+  const whole = `${podUid}-${attempt}-${name}`.replace(/[^a-zA-Z0-9_.-]/g, '_');
+  if (whole.length <= 64) {
+    return whole;
+  }
+  return `${whole.slice(0, 55)}-${createHash('sha256').update(whole).digest('hex').slice(0, 8)}`;
 }

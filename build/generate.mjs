@@ -83,7 +83,8 @@ function schemaTable(registry) {
 
 function fieldRow(field, option) {
   const row = { n: field.jsonName, i: field.number };
-  const element = field.fieldKind === 'list' ? field.listKind : field.fieldKind === 'map' ? field.mapKind : field.fieldKind;
+  const element =
+    field.fieldKind === 'list' ? field.listKind : field.fieldKind === 'map' ? field.mapKind : field.fieldKind;
   row.t = element === 'message' ? field.message.typeName : scalarName(field.scalar);
   if (field.fieldKind === 'list') row.c = 'list';
   if (field.fieldKind === 'map') row.c = 'map';
@@ -113,7 +114,9 @@ function comment(desc) {
   const info = desc.file ? desc : desc.parent;
   const file = info.file.proto;
   const path = desc.kind === 'message' ? [4, file.messageType.indexOf(desc.proto)] : fieldPath(desc, file);
-  const location = file.sourceCodeInfo?.location.find((l) => l.path.length === path.length && l.path.every((p, i) => p === path[i]));
+  const location = file.sourceCodeInfo?.location.find(
+    (l) => l.path.length === path.length && l.path.every((p, i) => p === path[i]),
+  );
   return (location?.leadingComments ?? '').trim().replace(/\s+/g, ' ');
 }
 
@@ -131,7 +134,12 @@ function kindsModule(registry) {
   });
   const lines = kinds.map((d) => {
     const k = getOption(d, kindOption);
-    const info = { group: k.group, version: k.version, apiVersion: k.group ? `${k.group}/${k.version}` : k.version, kind: d.name };
+    const info = {
+      group: k.group,
+      version: k.version,
+      apiVersion: k.group ? `${k.group}/${k.version}` : k.version,
+      kind: d.name,
+    };
     Object.assign(info, { plural: k.plural, singular: k.singular, shortNames: k.shortNames, namespaced: k.namespaced });
     return `  ${alias(d)}: { ...${JSON.stringify({ ...info, messageName: d.typeName })}, message: ${alias(d)} },`;
   });

@@ -1,0 +1,78 @@
+/**
+ * What the API needs to know about one kind beyond its schema. Adding a kind is one file that exports a
+ * {@link ResourceDefinition} and one line in `registry.ts`; every verb, client and column then works.
+ *
+ * All functions are pure but for the object they are given, which is always a private copy; none may do I/O or look at the
+ * clock except through {@link RequestContext}.
+ */
+import type { ErrorCause } from '../../lib/errors.ts';
+import type { KubeObject, ResourceType } from '../../proto/index.ts';
+
+/** What a write knows of its request. */
+export interface RequestContext {
+  readonly user: string;
+  /** The time of the request, RFC 3339 with whole seconds. */
+  readonly now: string;
+}
+
+/** One column of `get`. The cells of an age column are RFC 3339 times; the client shows them as ages. */
+export interface ColumnDefinition<T> {
+  /** Upper case, as in the header. */
+  readonly name: string;
+  readonly wide?: boolean;
+  readonly age?: boolean;
+  readonly cell: (object: T) => string;
+}
+
+/** Where the scale subresource finds its numbers. */
+export interface ScaleDefinition<T> {
+  readonly specReplicas: (object: T) => number;
+  readonly setSpecReplicas: (object: T, replicas: number) => void;
+  readonly statusReplicas: (object: T) => number;
+  /** The label selector in text form. */
+  readonly selector: (object: T) => string;
+}
+
+/** What a graceful deletion does to an object that may not go at once. */
+export interface GracefulDeletion<T> {
+  /** Seconds the object is left when the request names none; 0 removes it at once. */
+  readonly defaultSeconds: (object: T) => number;
+  /** Whether the object may be removed at once although seconds are left (a pod that was never bound). */
+  readonly removableAtOnce: (object: T) => boolean;
+}
+
+/** One kind. */
+export interface ResourceDefinition<T extends KubeObject> {
+  readonly type: ResourceType<T>;
+  /** Further verbs' subresources besides the object itself. */
+  readonly subresources?: {
+    readonly status?: boolean;
+    readonly scale?: ScaleDefinition<T>;
+    readonly binding?: boolean;
+    readonly eviction?: boolean;
+  };
+  /** Fills in defaults in place. Idempotent; also run on objects read from the store. */
+  readonly setDefaults?: (object: T) => void;
+  /** Brings a new object into its initial state in place: status cleared or initial, server-owned fields set. */
+  readonly prepareForCreate?: (object: T, context: RequestContext) => void;
+  /** Keeps in `object`, in place, what an ordinary update may not touch (server-owned fields; the status is kept already). */
+  readonly prepareForUpdate?: (object: T, old: T) => void;
+  /** Everything wrong with the object, at once. Runs after defaulting. Metadata is checked by the generic part. */
+  readonly validate?: (object: T) => ErrorCause[];
+  /** Everything that may not change from `old` to `object`. Runs besides {@link validate}. */
+  readonly validateUpdate?: (object: T, old: T) => ErrorCause[];
+  /** The same for a write of the status subresource. */
+  readonly validateStatusUpdate?: (object: T, old: T) => ErrorCause[];
+  /** Lines of warning for the person; unsupported fields are warned of from the schema already. */
+  readonly warnings?: (object: T) => string[];
+  /** Names are checked with this rule; `dnsSubdomain` unless said. */
+  readonly nameRule?: 'dnsLabel' | 'dnsSubdomain' | 'pathSegment';
+  readonly columns: readonly ColumnDefinition<T>[];
+  /** Field selectors beyond `metadata.name` and `metadata.namespace`. */
+  readonly selectableFields?: Readonly<Record<string, (object: T) => string>>;
+  readonly gracefulDeletion?: GracefulDeletion<T>;
+  /** `Background` unless said. */
+  readonly defaultPropagation?: 'Background' | 'Orphan';
+  /** Finalizers a new object gets besides its own (a namespace's). */
+  readonly storedSeconds?: number;
+}

@@ -1,0 +1,78 @@
+// Bundles the three programs into dist/, each a single CommonJS file, and makes V8's code cache for the command line so that it
+// starts fast. Usage: node build/bundle.mjs [name …]
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** Output name → entry file. `demo-images` builds the images of the examples from Debian packages. */
+const PROGRAMS = {
+  cli: 'cli/main.ts',
+  'control-plane': 'control-plane/main.ts',
+  'node-agent': 'node-agent/main.ts',
+  'demo-images': 'build/demo-images/main.ts',
+};
+
+const wanted = process.argv.slice(2);
+const names = Object.keys(PROGRAMS).filter((name) => wanted.length === 0 || wanted.includes(name));
+mkdirSync(dist, { recursive: true });
+await Promise.all(names.map(bundle));
+copyDescriptors();
+for (const name of names) makeCodeCache(name);
+
+/** One program. Dynamic imports stay lazy: each verb of the CLI is evaluated only when it is used. */
+async function bundle(name) {
+  await build({
+    entryPoints: [join(root, PROGRAMS[name])],
+    outfile: join(dist, `${name}.cjs`),
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: true,
+    legalComments: 'linked',
+    logLevel: 'warning',
+    // What is meant to be optional in the libraries stays optional.
+    external: ['pino-pretty'],
+    define: {
+      SKIFF_VERSION: JSON.stringify(version),
+      SKIFF_COMMIT: JSON.stringify(commit()),
+      'import.meta.url': '__skiff_url',
+    },
+    banner: { js: "const __skiff_url = require('node:url').pathToFileURL(__filename).href;" },
+  });
+}
+
+/** The commit built from; empty outside a git checkout. */
+function commit() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** The server's reflection service reads the descriptors at run time. */
+function copyDescriptors() {
+  writeFileSync(join(dist, 'descriptors.binpb'), readFileSync(join(root, 'proto/gen/descriptors.binpb')));
+}
+
+/** A code cache is only valid for this Node.js; the launcher checks, and goes on without it when V8 rejects it. */
+function makeCodeCache(name) {
+  const cache = join(dist, `${name}.cache`);
+  rmSync(cache, { force: true });
+  if (name === 'demo-images') return;
+  execFileSync(process.execPath, [join(root, 'bin/skiff'), '--make-code-cache', name], { stdio: 'inherit' });
+  if (!existsSync(cache)) throw new Error(`no code cache was made for ${name}`);
+}

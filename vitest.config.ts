@@ -1,7 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
-/** The suites, from the quickest to the ones that run whole clusters. Files of the last three run one at a time. */
-const serial = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 180_000 };
+/**
+ * A suite whose files run whole clusters or real containers: one file at a time, and after what kills and stalls things. Groups run
+ * one after another in the order given.
+ */
+function serial(name: string, order: number) {
+  return {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    globalSetup: 'test/harness/sweep.ts',
+    maxWorkers: 1,
+    fileParallelism: false,
+    sequence: { groupOrder: order },
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+  };
+}
 
 export default defineConfig({
   test: {
@@ -12,15 +26,23 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{proto,lib,control-plane,node-agent,cli,build,manifests}/**/*.test.ts', 'test/*.test.ts'],
+          sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
-      { extends: true, test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...serial } },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...serial } },
-      { extends: true, test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...serial } },
+      { extends: true, test: serial('integration', 2) },
+      { extends: true, test: serial('e2e', 3) },
+      { extends: true, test: serial('faults', 4) },
     ],
   },
 });

@@ -1,0 +1,11 @@
+/** vitest's global set-up of the suites that make clusters: clears away what killed runs left behind. */
+import { deadRuns, forgetRun } from './run.ts';
+import { removeTraces } from './traces.ts';
+
+/** Sweeps every run whose owner is dead. */
+export default function setup(): void {
+  for (const run of deadRuns()) {
+    removeTraces(run);
+    forgetRun(run);
+  }
+}

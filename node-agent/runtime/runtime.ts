@@ -14,6 +14,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import type { ProcessRef } from '../../lib/process.ts';
 
 /** Stable classes of failure. `MissingTool` and `Unsupported` stay until somebody changes the machine. */
 export type RuntimeErrorCode =
@@ -182,13 +183,6 @@ export interface ContainerConfig {
   /** From the image, e.g. `SIGQUIT`; kept as a fact for whoever stops the container. */
   readonly stopSignal?: string;
   readonly labels?: Readonly<Record<string, string>>;
-}
-
-/** A process named so that a reused pid is not mistaken for it. */
-export interface ProcessRef {
-  readonly pid: number;
-  /** Field 22 of /proc/<pid>/stat, in clock ticks since boot. */
-  readonly startTime: number;
 }
 
 /**

@@ -1,0 +1,354 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CPU_PERIOD_US, cpuWeightFromShares } from './calculations.ts';
+import { type CgroupLayout, readCgroupLayout } from './layout.ts';
+
+/** Limits of one cgroup; absent ones are left as they are. */
+export interface CgroupLimits {
+  readonly cpuShares?: number;
+  readonly cpuQuotaUs?: number;
+  readonly cpuPeriodUs?: number;
+  readonly memoryLimitBytes?: number;
+  readonly pidsLimit?: number;
+}
+
+/** What a cgroup has used, read in one go. Zero where the kernel does not say. */
+export interface CgroupUsage {
+  readonly cpuUsageNs: number;
+  readonly memoryUsageBytes: number;
+  /** Usage without the file cache that can be given back at once: what eviction and `top` look at. */
+  readonly memoryWorkingSetBytes: number;
+  readonly pids: number;
+  readonly oomKills: number;
+}
+
+/** Controllers that the v2 tree hands down to pods and containers, where the kernel has them. */
+const WANTED_CONTROLLERS = ['cpuset', 'cpu', 'io', 'memory', 'pids', 'hugetlb'];
+const REMOVE_DEADLINE_MS = 10_000;
+const REMOVE_RETRY_MS = 5;
+/** Below the largest v1 page counter; a larger number there means "no limit". */
+const NO_LIMIT_ABOVE = 2 ** 60;
+
+/**
+ * The cgroups under one root name (`skiff`), by plain file writes: no process is started. Paths are relative, as
+ * `skiff/burstable/pod<uid>`, and mean one folder in the v2 tree or one in each v1 hierarchy. Writes are synchronous on
+ * purpose: cgroupfs answers in microseconds, and a hop through the thread pool costs more than the write.
+ *
+ *   <root>                 no process here, nor in any inner node (a rule of v2)
+ *   ├── monitors           every conmon: out of reach of a service manager that stops the agent's unit, and not charged to pods
+ *   ├── pod<uid>/<id>      guaranteed
+ *   ├── burstable/pod<uid>/<id>
+ *   └── besteffort/pod<uid>/<id>
+ */
+export class CgroupTree {
+  readonly layout: CgroupLayout;
+  readonly root: string;
+
+  constructor(root: string, layout: CgroupLayout = readCgroupLayout()) {
+    this.root = root;
+    this.layout = layout;
+  }
+
+  get version(): 1 | 2 {
+    return this.layout.version;
+  }
+
+  /** Where monitors live. */
+  get monitorsPath(): string {
+    return `${this.root}/monitors`;
+  }
+
+  /** Makes the root, the classes and the monitors' cgroup. Idempotent. Throws when the tree cannot be written. */
+  prepare(): void {
+    for (const path of [this.root, `${this.root}/burstable`, `${this.root}/besteffort`]) {
+      this.create(path);
+    }
+    for (const hierarchy of this.layout.hierarchies) {
+      mkdirSync(`${hierarchy}/${this.monitorsPath}`, { recursive: true });
+    }
+  }
+
+  /** Makes an inner cgroup (root, class or pod) with limits. Idempotent; limits are written again. */
+  create(path: string, limits: CgroupLimits = {}): void {
+    if (this.layout.unified !== null) {
+      let parent = this.layout.unified;
+      for (const part of path.split('/')) {
+        this.#handDownControllers(parent);
+        parent = `${parent}/${part}`;
+        mkdirSync(parent, { recursive: true });
+      }
+      this.#handDownControllers(parent);
+    } else {
+      for (const folder of this.#limitFolders()) {
+        mkdirSync(`${folder}/${path}`, { recursive: true });
+      }
+    }
+    this.setLimits(path, limits);
+  }
+
+  /** Changes the limits of an existing cgroup. A `cpuQuotaUs` of -1 or a `memoryLimitBytes` of -1 lifts the limit. */
+  setLimits(path: string, limits: CgroupLimits): void {
+    const { cpuShares, cpuQuotaUs, memoryLimitBytes, pidsLimit } = limits;
+    const period = limits.cpuPeriodUs ?? CPU_PERIOD_US;
+    if (this.layout.unified !== null) {
+      const folder = `${this.layout.unified}/${path}`;
+      const max = (value: number): string => (value < 0 ? 'max' : String(value));
+      writeIf(cpuShares, `${folder}/cpu.weight`, (shares) => String(cpuWeightFromShares(shares)));
+      writeIf(cpuQuotaUs, `${folder}/cpu.max`, (quota) => `${max(quota)} ${period}`);
+      writeIf(memoryLimitBytes, `${folder}/memory.max`, max);
+      writeIf(pidsLimit, `${folder}/pids.max`, max);
+      return;
+    }
+    writeIf(cpuShares, `${this.#folder('cpu', path)}/cpu.shares`, String);
+    writeIf(cpuQuotaUs === undefined ? undefined : period, `${this.#folder('cpu', path)}/cpu.cfs_period_us`, String);
+    writeIf(cpuQuotaUs, `${this.#folder('cpu', path)}/cpu.cfs_quota_us`, String);
+    writeIf(memoryLimitBytes, `${this.#folder('memory', path)}/memory.limit_in_bytes`, String);
+    writeIf(pidsLimit, `${this.#folder('pids', path)}/pids.max`, (value) => (value < 0 ? 'max' : String(value)));
+  }
+
+  /** Whether the cgroup is there (in any hierarchy). */
+  exists(path: string): boolean {
+    return this.layout.hierarchies.some((hierarchy) => existsSync(`${hierarchy}/${path}`));
+  }
+
+  /** Files to write a pid to, so that this process lives in the cgroup: what a launching shell does just before `exec`. */
+  joinFiles(path: string): readonly string[] {
+    const cpuset = this.layout.controllers.get('cpuset');
+    // A new v1 cpuset has no CPUs until somebody gives it some, and refuses processes until then.
+    return this.layout.hierarchies
+      .filter((hierarchy) => hierarchy !== cpuset)
+      .map((hierarchy) => `${hierarchy}/${path}/cgroup.procs`);
+  }
+
+  /** All processes in the cgroup and below it, each once. Empty when it is gone. */
+  processes(path: string): readonly number[] {
+    const pids = new Set<number>();
+    const visit = (folder: string): void => {
+      for (const line of readOr(`${folder}/cgroup.procs`, '').split('\n')) {
+        if (line !== '' && line !== '0') {
+          pids.add(Number(line));
+        }
+      }
+      for (const name of subfolders(folder)) {
+        visit(`${folder}/${name}`);
+      }
+    };
+    visit(this.#processFolder(path));
+    return [...pids];
+  }
+
+  /** Sends SIGKILL to every process in the cgroup and below. One pass; returns how many there were. */
+  killAll(path: string): number {
+    const killFile = this.layout.unified === null ? null : `${this.layout.unified}/${path}/cgroup.kill`;
+    const pids = this.processes(path);
+    if (pids.length === 0) {
+      return 0;
+    }
+    if (killFile !== null && existsSync(killFile)) {
+      writeFileSync(killFile, '1');
+      return pids.length;
+    }
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (err) {
+        if (!hasCode(err, 'ESRCH')) {
+          throw err;
+        }
+      }
+    }
+    return pids.length;
+  }
+
+  /**
+   * Kills what lives in the cgroup and removes it with everything below, in every hierarchy. Resolves when it is gone; a
+   * missing one is fine. Throws after 10 s, naming the processes that would not die (state D, usually).
+   */
+  async remove(path: string): Promise<void> {
+    const deadline = performance.now() + REMOVE_DEADLINE_MS;
+    for (;;) {
+      const left = this.layout.hierarchies
+        .map((hierarchy) => `${hierarchy}/${path}`)
+        .filter((folder) => !removeFolder(folder));
+      if (left.length === 0) {
+        return;
+      }
+      const killed = this.killAll(path);
+      if (performance.now() > deadline) {
+        const pids = this.processes(path).join(', ');
+        throw new Error(
+          `Cannot remove cgroup ${path}: it is still busy${pids === '' ? '' : ` with processes ${pids}`}`,
+        );
+      }
+      // The kernel lets go of a dying process a little after its parent was told.
+      await delay(killed > 0 ? REMOVE_RETRY_MS : REMOVE_RETRY_MS * 2);
+    }
+  }
+
+  /** Names of the cgroups directly below, over all hierarchies, sorted. */
+  children(path: string): readonly string[] {
+    const names = new Set<string>();
+    for (const hierarchy of this.layout.hierarchies) {
+      for (const name of subfolders(`${hierarchy}/${path}`)) {
+        names.add(name);
+      }
+    }
+    return [...names].sort();
+  }
+
+  /** Cgroups of pods, as paths, wherever in the tree. */
+  podPaths(): readonly string[] {
+    return [this.root, `${this.root}/burstable`, `${this.root}/besteffort`].flatMap((parent) =>
+      this.children(parent)
+        .filter((name) => name.startsWith('pod'))
+        .map((name) => `${parent}/${name}`),
+    );
+  }
+
+  /** How many processes the kernel killed in this cgroup for memory. 0 when it is gone. */
+  oomKills(path: string): number {
+    const file =
+      this.layout.unified === null
+        ? `${this.#folder('memory', path)}/memory.oom_control`
+        : `${this.layout.unified}/${path}/memory.events`;
+    return keyed(readOr(file, ''), 'oom_kill');
+  }
+
+  /** Usage now, or null when the cgroup is gone. */
+  usage(path: string): CgroupUsage | null {
+    if (this.layout.unified !== null) {
+      const folder = `${this.layout.unified}/${path}`;
+      if (!existsSync(folder)) {
+        return null;
+      }
+      const memoryUsageBytes = number(readOr(`${folder}/memory.current`, '0'));
+      const inactive = keyed(readOr(`${folder}/memory.stat`, ''), 'inactive_file');
+      return {
+        cpuUsageNs: keyed(readOr(`${folder}/cpu.stat`, ''), 'usage_usec') * 1000,
+        memoryUsageBytes,
+        memoryWorkingSetBytes: Math.max(0, memoryUsageBytes - inactive),
+        pids: number(readOr(`${folder}/pids.current`, '0')),
+        oomKills: this.oomKills(path),
+      };
+    }
+    const memory = this.#folder('memory', path);
+    if (!existsSync(memory)) {
+      return null;
+    }
+    const memoryUsageBytes = number(readOr(`${memory}/memory.usage_in_bytes`, '0'));
+    const inactive = keyed(readOr(`${memory}/memory.stat`, ''), 'total_inactive_file');
+    return {
+      cpuUsageNs: number(readOr(`${this.#folder('cpuacct', path)}/cpuacct.usage`, '0')),
+      memoryUsageBytes,
+      memoryWorkingSetBytes: Math.max(0, memoryUsageBytes - inactive),
+      pids: number(readOr(`${this.#folder('pids', path)}/pids.current`, '0')),
+      oomKills: this.oomKills(path),
+    };
+  }
+
+  /** The memory limit in force, or null for none. */
+  memoryLimitBytes(path: string): number | null {
+    const file =
+      this.layout.unified === null
+        ? `${this.#folder('memory', path)}/memory.limit_in_bytes`
+        : `${this.layout.unified}/${path}/memory.max`;
+    const value = Number(readOr(file, 'max').trim());
+    return Number.isFinite(value) && value < NO_LIMIT_ABOVE ? value : null;
+  }
+
+  #folder(controller: string, path: string): string {
+    return `${this.layout.controllers.get(controller) ?? `/nowhere/${controller}`}/${path}`;
+  }
+
+  #processFolder(path: string): string {
+    const first = this.layout.unified ?? this.layout.controllers.get('pids') ?? this.layout.controllers.get('cpu');
+    return `${first ?? this.layout.hierarchies[0] ?? ''}/${path}`;
+  }
+
+  #limitFolders(): readonly string[] {
+    const folders = ['cpu', 'cpuacct', 'memory', 'pids'].flatMap((name) => this.layout.controllers.get(name) ?? []);
+    return [...new Set(folders)];
+  }
+
+  #handDownControllers(folder: string): void {
+    const available = readOr(`${folder}/cgroup.controllers`, '').trim().split(/\s+/);
+    const enabled = new Set(readOr(`${folder}/cgroup.subtree_control`, '').trim().split(/\s+/));
+    const missing = WANTED_CONTROLLERS.filter((name) => available.includes(name) && !enabled.has(name));
+    if (missing.length > 0) {
+      writeFileSync(`${folder}/cgroup.subtree_control`, missing.map((name) => `+${name}`).join(' '));
+    }
+  }
+}
+
+/** Removes a folder of cgroups, deepest first. False when one of them is still busy. */
+function removeFolder(folder: string): boolean {
+  try {
+    // Mostly there is nothing below: try that first, it saves a listing per hierarchy.
+    rmdirSync(folder);
+    return true;
+  } catch (err) {
+    if (hasCode(err, 'ENOENT')) {
+      return true;
+    }
+  }
+  let allGone = true;
+  for (const name of subfolders(folder)) {
+    allGone = removeFolder(`${folder}/${name}`) && allGone;
+  }
+  if (!allGone) {
+    return false;
+  }
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (err) {
+    return hasCode(err, 'ENOENT');
+  }
+}
+
+function subfolders(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch {
+    return [];
+  }
+}
+
+function writeIf(value: number | undefined, file: string, format: (value: number) => string): void {
+  if (value === undefined) {
+    return;
+  }
+  try {
+    writeFileSync(file, format(value));
+  } catch (err) {
+    throw new Error(`Cannot write ${format(value)} to ${file}: ${err instanceof Error ? err.message : String(err)}`, {
+      cause: err,
+    });
+  }
+}
+
+function readOr(file: string, otherwise: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}
+
+function keyed(text: string, key: string): number {
+  for (const line of text.split('\n')) {
+    if (line.startsWith(`${key} `)) {
+      return Number(line.slice(key.length + 1));
+    }
+  }
+  return 0;
+}
+
+function number(text: string): number {
+  const value = Number(text.trim());
+  return Number.isFinite(value) ? value : 0;
+}
+
+function hasCode(err: unknown, code: string): boolean {
+  return err instanceof Error && 'code' in err && err.code === code;
+}

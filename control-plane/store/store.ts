@@ -18,6 +18,28 @@ export const MAX_COMMIT_OBJECTS = 127;
 /** Multiplier between an etcd revision and a {@link ResourceVersion}. */
 export const INDEX_SPAN = 1024;
 
+/** The highest index: `versionOf(revision, LAST_INDEX)` is "all of that revision". */
+export const LAST_INDEX = INDEX_SPAN - 1;
+
+/** The version of the change at `index` of the transaction that made `revision`. */
+export function versionOf(revision: number, index: number): ResourceVersion {
+  return revision * INDEX_SPAN + index;
+}
+
+/** The etcd revision a version belongs to. */
+export function revisionOf(version: ResourceVersion): number {
+  return Math.floor(version / INDEX_SPAN);
+}
+
+/**
+ * The first revision a watch after `from` must read: the one `from` lies in, unless all of it has been seen. History is
+ * complete for that watch only while the revision before this one is still kept.
+ */
+export function firstRevisionAfter(from: ResourceVersion): number {
+  if (from === 0) return 1;
+  return from % INDEX_SPAN === LAST_INDEX ? revisionOf(from) + 1 : revisionOf(from);
+}
+
 /** One stored object. `value` is what was written, byte for byte. */
 export interface StoreEntry {
   readonly key: string;
@@ -81,6 +103,15 @@ export interface StoreWatchBatch {
   readonly version: ResourceVersion;
 }
 
+/** How to watch. */
+export interface WatchOptions {
+  /**
+   * Whether events carry `previous` and a delete its last value; true when left out. A caller that keeps the last values
+   * itself says false and saves the store a read and the connection the bytes of every change.
+   */
+  readonly previous?: boolean;
+}
+
 /**
  * The port. Every method may be called concurrently and takes an optional signal; all fail with `ApiError` of reason
  * `ServiceUnavailable` (the store cannot be reached, retryable), `Timeout` (the write *may* have happened) or `Expired`.
@@ -101,14 +132,26 @@ export interface Store {
    */
   commitEach(write: StoreWrite, signal?: AbortSignal): Promise<WriteResult>;
 
-  /** The store's current version, by quorum. */
+  /** The store's current version, by quorum: every change acknowledged before the call is at or below it. */
   currentVersion(signal?: AbortSignal): Promise<ResourceVersion>;
 
   /**
-   * Every change after `from`, under `prefix`, once and in order, across lost connections. Throws `Expired` when `from`
-   * has been compacted away (the caller lists again). Ends when `signal` aborts.
+   * Makes one change that no reader sees, so that every watch soon delivers a batch at or above the version returned,
+   * even where nothing of ours changes while others move the store on. Concurrent calls share one write.
    */
-  watch(prefix: string, from: ResourceVersion, signal: AbortSignal): AsyncIterable<StoreWatchBatch>;
+  sync(signal?: AbortSignal): Promise<ResourceVersion>;
+
+  /**
+   * Every change after `from`, under `prefix`, once and in order, across lost connections. Throws `Expired` when `from`
+   * has been compacted away (the caller lists again). Ends when `signal` aborts. A batch never ends inside a
+   * transaction; `from` may lie inside one, and then the rest of that transaction comes first.
+   */
+  watch(
+    prefix: string,
+    from: ResourceVersion,
+    signal: AbortSignal,
+    options?: WatchOptions,
+  ): AsyncIterable<StoreWatchBatch>;
 
   /** Releases connections. No call may follow. */
   close(): Promise<void>;

@@ -1,0 +1,177 @@
+import type { Duplex } from 'node:stream';
+import {
+  Etcd3,
+  type IOptions,
+  type IRangeRequest,
+  type IRangeResponse,
+  type IStatusResponse,
+  type ITxnRequest,
+  type ITxnResponse,
+  type IWatchRequest,
+  type IWatchResponse,
+} from 'etcd3';
+import { ApiError } from '../../../lib/errors.ts';
+import { abortable } from './abortable.ts';
+import { type FailedCall, toApiError } from './etcd-errors.ts';
+
+/** Certificates for mutual TLS, as PEM. */
+export interface EtcdTls {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** Where etcd is and how to talk to it. */
+export interface EtcdConnection {
+  /** URLs such as `https://127.0.0.1:7379`; all http or all https. */
+  readonly endpoints: readonly string[];
+  readonly tls?: EtcdTls;
+  /** How long a single call may take; 10,000 when left out. */
+  readonly callTimeoutMs?: number;
+}
+
+/** A watch stream of etcd: write requests, iterate responses (at the reader's pace), cancel. */
+export interface EtcdWatchStream extends AsyncIterable<IWatchResponse> {
+  write(request: IWatchRequest): void;
+  cancel(): void;
+}
+
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+/**
+ * etcd3's own retries and circuit breakers are switched off: it would repeat a transaction whose outcome is unknown, and
+ * then report our own first attempt as a conflict.
+ */
+const noPolicy = {
+  execute: async (fn: (context: object) => unknown) => fn({}),
+  onSuccess: () => ({ dispose: () => undefined }),
+  onFailure: () => ({ dispose: () => undefined }),
+} as unknown as Policy;
+
+/**
+ * The raw etcd calls we use, with our limits and errors: every failure is an `ApiError`, every call has a deadline, and
+ * nothing is retried. The only file that makes an etcd3 client. Connects on first use.
+ */
+export class EtcdClient {
+  readonly #etcd: Etcd3;
+  readonly #callTimeoutMs: number;
+  /** The endpoints, for messages. */
+  readonly endpoints: readonly string[];
+
+  constructor(connection: EtcdConnection) {
+    this.endpoints = connection.endpoints;
+    this.#callTimeoutMs = connection.callTimeoutMs ?? 10_000;
+    const { tls } = connection;
+    this.#etcd = new Etcd3({
+      hosts: [...connection.endpoints],
+      ...(tls && { credentials: { rootCertificate: tls.ca, privateKey: tls.key, certChain: tls.cert } }),
+      grpcOptions: {
+        // Without this a catch-up above 4 MiB delivers nothing, and says nothing.
+        'grpc.max_receive_message_length': -1,
+        'grpc.max_send_message_length': -1,
+        'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.min_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 2_000,
+        // Notices a peer that vanished without closing; etcd allows a ping every 5 s.
+        'grpc.keepalive_time_ms': 15_000,
+        'grpc.keepalive_timeout_ms': 5_000,
+      },
+      faultHandling: { global: noPolicy, host: () => noPolicy },
+    });
+  }
+
+  /** Reads keys. */
+  range(request: IRangeRequest, doing: string, signal?: AbortSignal): Promise<IRangeResponse> {
+    return this.#call(() => this.#etcd.kv.range(request, this.#deadline()), { doing, writes: false }, signal);
+  }
+
+  /** Runs a transaction once. `Timeout` when it may have happened. */
+  txn(request: ITxnRequest, doing: string, signal?: AbortSignal): Promise<ITxnResponse> {
+    return this.#call(() => this.#etcd.kv.txn(request, this.#deadline()), { doing, writes: true }, signal);
+  }
+
+  /** Forgets history before `revision`. */
+  async compact(revision: number): Promise<void> {
+    const call = { doing: `compact etcd at revision ${revision}`, writes: false };
+    await this.#call(() => this.#etcd.kv.compact({ revision, physical: true }, this.#deadline()), call);
+  }
+
+  /** What the member we reach says about itself. */
+  status(signal?: AbortSignal): Promise<IStatusResponse> {
+    const call = { doing: `reach etcd at ${this.endpoints.join(', ')}`, writes: false };
+    return this.#call(() => this.#etcd.maintenance.status(this.#deadline()), call, signal);
+  }
+
+  /** Grants a lease of `ttlSeconds`; gives its id. */
+  async grantLease(ttlSeconds: number, signal?: AbortSignal): Promise<string> {
+    const call = { doing: 'grant an etcd lease', writes: false };
+    const grant = await this.#call(
+      () => this.#etcd.leaseClient.leaseGrant({ TTL: ttlSeconds }, this.#deadline()),
+      call,
+      signal,
+    );
+    return grant.ID;
+  }
+
+  /** Ends a lease, which deletes its keys. A lease already gone is no error. */
+  async revokeLease(id: string): Promise<void> {
+    const call = { doing: `revoke etcd lease ${id}`, writes: true };
+    await this.#call(() => this.#etcd.leaseClient.leaseRevoke({ ID: id }, this.#deadline()), call).catch((err) => {
+      if (!(err instanceof ApiError) || !String(err.message).includes('lease')) throw err;
+    });
+  }
+
+  /** Renews a lease once. Gives the seconds it lives on: 0 when it is gone. */
+  async keepLeaseAlive(id: string, timeoutMs: number, signal?: AbortSignal): Promise<number> {
+    const renew = async (): Promise<number> => {
+      const stream = (await this.#etcd.leaseClient.leaseKeepAlive({
+        deadline: Date.now() + timeoutMs,
+      })) as unknown as Duplex & { cancel(): void };
+      try {
+        stream.write({ ID: id });
+        for await (const response of stream) return Number((response as { TTL: string }).TTL);
+        throw new ApiError('ServiceUnavailable', `Cannot renew etcd lease ${id}: the stream ended`);
+      } finally {
+        stream.end();
+        stream.cancel();
+      }
+    };
+    return this.#call(renew, { doing: `renew etcd lease ${id}`, writes: false }, signal);
+  }
+
+  /** Opens a watch stream. It never re-subscribes: an error ends it, and its reader decides where to start again. */
+  async openWatch(): Promise<EtcdWatchStream> {
+    const call = { doing: 'open a watch on etcd', writes: false };
+    const stream = await this.#call(
+      async () => (await this.#etcd.watchClient.watch()) as unknown as Duplex & { cancel(): void },
+      call,
+    );
+    return {
+      [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator]() as AsyncIterableIterator<IWatchResponse>,
+      write: (request) => void stream.write(request),
+      cancel: () => {
+        // Ended first, or etcd3 takes our own cancellation for a broken host and closes the other clients.
+        stream.end();
+        stream.cancel();
+      },
+    };
+  }
+
+  /** Closes the connections. */
+  close(): void {
+    this.#etcd.close();
+  }
+
+  #deadline(): { deadline: number } {
+    return { deadline: Date.now() + this.#callTimeoutMs };
+  }
+
+  async #call<T>(run: () => Promise<T>, call: FailedCall, signal?: AbortSignal): Promise<T> {
+    try {
+      return await abortable(run(), signal);
+    } catch (err) {
+      if (signal?.aborted) throw signal.reason;
+      throw toApiError(err, call);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/** Deployment: rolls pods from one template to the next through ReplicaSets. */
+import { type appsv1, KINDS } from '../../proto/index.ts';
+import { ageColumn, nameColumn } from './columns.ts';
+import type { ResourceDefinition } from './definition.ts';
+import { defaultPodTemplate } from './pod-spec/defaults.ts';
+import { templateColumns, workloadScale } from './replica-set.ts';
+
+const PROGRESS_DEADLINE_SECONDS = 600;
+const REVISION_HISTORY_LIMIT = 10;
+
+function setDefaults(object: appsv1.Deployment): void {
+  const spec = object.spec;
+  if (spec === undefined) return;
+  spec.replicas ??= 1;
+  spec.revisionHistoryLimit ??= REVISION_HISTORY_LIMIT;
+  spec.progressDeadlineSeconds ??= PROGRESS_DEADLINE_SECONDS;
+  spec.strategy ??= {};
+  spec.strategy.type ??= 'RollingUpdate';
+  if (spec.strategy.type === 'RollingUpdate') {
+    spec.strategy.rollingUpdate ??= {};
+    spec.strategy.rollingUpdate.maxSurge ??= '25%';
+    spec.strategy.rollingUpdate.maxUnavailable ??= '25%';
+  }
+  if (spec.template !== undefined) defaultPodTemplate(spec.template);
+}
+
+/** The definition of Deployment. */
+export const deployment: ResourceDefinition<appsv1.Deployment> = {
+  type: KINDS.Deployment,
+  subresources: { status: true, scale: workloadScale },
+  setDefaults,
+  prepareForCreate: (object) => {
+    object.status = {};
+  },
+  columns: [
+    nameColumn,
+    { name: 'READY', cell: (o) => `${o.status?.readyReplicas ?? 0}/${o.spec?.replicas ?? 0}` },
+    { name: 'UP-TO-DATE', cell: (o) => String(o.status?.updatedReplicas ?? 0) },
+    { name: 'AVAILABLE', cell: (o) => String(o.status?.availableReplicas ?? 0) },
+    ageColumn,
+    ...templateColumns,
+  ],
+};

@@ -1,0 +1,55 @@
+/** Event: something that happened to an object. Events are kept for an hour. */
+import { type corev1, KINDS } from '../../proto/index.ts';
+import { nameColumn } from './columns.ts';
+import type { ResourceDefinition } from './definition.ts';
+
+const STORED_SECONDS = 3600;
+
+function firstSeen(event: corev1.Event): string {
+  return event.firstTimestamp ?? event.eventTime ?? '';
+}
+
+function lastSeen(event: corev1.Event): string {
+  return event.series?.lastObservedTime ?? event.lastTimestamp ?? firstSeen(event);
+}
+
+function count(event: corev1.Event): string {
+  return String(event.series?.count ?? event.count ?? 1);
+}
+
+function source(event: corev1.Event): string {
+  const component = event.source?.component ?? event.reportingComponent ?? '';
+  const host = event.source?.host ?? '';
+  return host === '' ? component : `${component}, ${host}`;
+}
+
+/** The definition of Event. */
+export const event: ResourceDefinition<corev1.Event> = {
+  type: KINDS.Event,
+  storedSeconds: STORED_SECONDS,
+  columns: [
+    { name: 'LAST SEEN', age: true, cell: lastSeen },
+    { name: 'TYPE', cell: (o) => o.type ?? '' },
+    { name: 'REASON', cell: (o) => o.reason ?? '' },
+    { name: 'OBJECT', cell: (o) => `${(o.involvedObject?.kind ?? '').toLowerCase()}/${o.involvedObject?.name ?? ''}` },
+    { name: 'SUBOBJECT', wide: true, cell: (o) => o.involvedObject?.fieldPath ?? '' },
+    { name: 'SOURCE', wide: true, cell: source },
+    { name: 'MESSAGE', cell: (o) => (o.message ?? '').trim() },
+    { name: 'FIRST SEEN', wide: true, age: true, cell: firstSeen },
+    { name: 'COUNT', wide: true, cell: count },
+    { ...nameColumn, wide: true },
+  ],
+  selectableFields: {
+    'involvedObject.kind': (o) => o.involvedObject?.kind ?? '',
+    'involvedObject.namespace': (o) => o.involvedObject?.namespace ?? '',
+    'involvedObject.name': (o) => o.involvedObject?.name ?? '',
+    'involvedObject.uid': (o) => o.involvedObject?.uid ?? '',
+    'involvedObject.apiVersion': (o) => o.involvedObject?.apiVersion ?? '',
+    'involvedObject.resourceVersion': (o) => o.involvedObject?.resourceVersion ?? '',
+    'involvedObject.fieldPath': (o) => o.involvedObject?.fieldPath ?? '',
+    reason: (o) => o.reason ?? '',
+    reportingComponent: (o) => o.reportingComponent ?? '',
+    source: (o) => o.source?.component ?? o.reportingComponent ?? '',
+    type: (o) => o.type ?? '',
+  },
+};

@@ -1,0 +1,122 @@
+/** Every kind the control plane serves, and how people and manifests name them. */
+import { ApiError } from '../../lib/errors.ts';
+import { type KubeObject, nearestName, type ResourceType } from '../../proto/index.ts';
+import { configMap } from './config-map.ts';
+import type { ResourceDefinition } from './definition.ts';
+import { deployment } from './deployment.ts';
+import { event } from './event.ts';
+import { lease } from './lease.ts';
+import { namespace } from './namespace.ts';
+import { node } from './node.ts';
+import { pod } from './pod.ts';
+import { removedVersion } from './removed-versions.ts';
+import { replicaSet } from './replica-set.ts';
+import { secret } from './secret.ts';
+
+/** A definition whose kind is not known to the compiler. */
+export type AnyDefinition = ResourceDefinition<KubeObject>;
+
+/** The registry of kinds: one line each. */
+const registry = buildRegistry([
+  erase(namespace),
+  erase(node),
+  erase(pod),
+  erase(replicaSet),
+  erase(deployment),
+  erase(configMap),
+  erase(secret),
+  erase(event),
+  erase(lease),
+]);
+
+/** All definitions, in the order they are listed. */
+export function allDefinitions(): readonly AnyDefinition[] {
+  return registry.definitions;
+}
+
+/** The definition of `kind` in `apiVersion` (`v1`, `apps/v1`); undefined when it is not served. */
+export function findDefinition(apiVersion: string, kind: string): AnyDefinition | undefined {
+  return registry.byIdentity.get(identity(apiVersion, kind));
+}
+
+/** The definition of a kind known to the compiler. Throws when it is not registered: a programming error. */
+export function definitionOf<T extends KubeObject>(type: ResourceType<T>): ResourceDefinition<T> {
+  const found = findDefinition(type.apiVersion, type.kind);
+  if (found === undefined) throw new Error(`the registry has no ${type.kind} of ${type.apiVersion}`);
+  return found as unknown as ResourceDefinition<T>;
+}
+
+/**
+ * The definition a person means by `text`: plural, singular, short name or kind, in any case, optionally with group
+ * (`deployments.apps`) or version and group (`deployments.v1.apps`). Throws `NotFound` with the nearest name.
+ */
+export function resolveResource(text: string): AnyDefinition {
+  const wanted = text.toLowerCase();
+  const found = registry.byName.get(wanted);
+  if (found !== undefined) return found;
+  const near = nearestName(wanted, [...registry.byName.keys()]);
+  const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
+  throw new ApiError('NotFound', `the server has no resource type ${JSON.stringify(text)}${hint}`);
+}
+
+/** Why `kind` in `apiVersion` is not served, with the version or kind to use instead where there is one. */
+export function unknownKind(apiVersion: string, kind: string): ApiError {
+  const what = `no kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`;
+  return new ApiError('NotFound', `the server has ${what}${unknownKindHint(apiVersion, kind)}`);
+}
+
+function unknownKindHint(apiVersion: string, kind: string): string {
+  const removed = removedVersion(apiVersion, kind);
+  if (removed !== undefined) {
+    const instead = removed.use === undefined ? removed.advice : `use apiVersion: ${removed.use}`;
+    return `: it was removed in Kubernetes ${removed.since}; ${instead}`;
+  }
+  const elsewhere = registry.definitions.find((d) => d.type.kind === kind);
+  if (elsewhere !== undefined) return `; use apiVersion: ${elsewhere.type.apiVersion}`;
+  const near = nearestName(
+    kind,
+    registry.definitions.map((d) => d.type.kind),
+  );
+  const definition = registry.definitions.find((d) => d.type.kind === near);
+  return definition === undefined ? '' : `; did you mean ${near} of ${definition.type.apiVersion}?`;
+}
+
+/** Lists the definitions under every name they go by. Throws when two claim the same one. Exported for its test. */
+export function buildRegistry(definitions: readonly AnyDefinition[]): {
+  readonly definitions: readonly AnyDefinition[];
+  readonly byIdentity: ReadonlyMap<string, AnyDefinition>;
+  readonly byName: ReadonlyMap<string, AnyDefinition>;
+} {
+  const byIdentity = new Map<string, AnyDefinition>();
+  const byName = new Map<string, AnyDefinition>();
+  for (const definition of definitions) {
+    const { apiVersion, kind } = definition.type;
+    claim(byIdentity, identity(apiVersion, kind), definition);
+    for (const name of namesOf(definition)) claim(byName, name, definition);
+  }
+  return { definitions, byIdentity, byName };
+}
+
+function claim(map: Map<string, AnyDefinition>, name: string, definition: AnyDefinition): void {
+  if (map.has(name)) throw new Error(`two definitions claim ${JSON.stringify(name)}`);
+  map.set(name, definition);
+}
+
+function namesOf({ type }: AnyDefinition): Set<string> {
+  const bare = [type.plural, type.singular, type.kind.toLowerCase()];
+  const names = new Set([...bare, ...type.shortNames]);
+  for (const name of bare) {
+    if (type.group !== '') names.add(`${name}.${type.group}`);
+    names.add(type.group === '' ? `${name}.${type.version}` : `${name}.${type.version}.${type.group}`);
+  }
+  return names;
+}
+
+function identity(apiVersion: string, kind: string): string {
+  return `${apiVersion} ${kind}`;
+}
+
+/** Forgets the kind's type. The functions of a definition are only ever called with objects of its own kind. */
+function erase<T extends KubeObject>(definition: ResourceDefinition<T>): AnyDefinition {
+  return definition as unknown as AnyDefinition;
+}

@@ -107,7 +107,7 @@ export interface Sweep {
   readonly removed: readonly string[];
 }
 
-/** The port. `SkopeoImageStore` is the real one; `MemoryImageStore` the fake. */
+/** The port. `OverlayImageStore` is the real one; `MemoryImageStore` the fake. */
 export interface ImageStore {
   /** The present image with this name or id, or undefined. A name is read as Docker reads it: `nginx` is `docker.io/library/nginx:latest`. */
   resolve(reference: string): Promise<Image | undefined>;

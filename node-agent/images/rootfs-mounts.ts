@@ -10,7 +10,7 @@
  * content nobody will read again.
  */
 
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage } from '../../lib/errors.ts';
 import { run } from '../../lib/exec.ts';
@@ -66,7 +66,7 @@ export class RootfsMounts {
     return { adopted, removed };
   }
 
-  /** See `ImageStore.mountRootfs`. The image's layers must be there; from the synchronous start of this call they stay. */
+  /** See `ImageStore.mountRootfs`. The image's layers must be there and pinned until this settles. */
   mount(image: MountedContainer, containerId: string): Promise<Rootfs> {
     if (!CONTAINER_ID.test(containerId)) {
       return Promise.reject(
@@ -107,8 +107,8 @@ export class RootfsMounts {
       await this.#remove(id);
       await mkdir(path, { recursive: true, mode: 0o755 });
       await Promise.all([
-        mkdir(join(this.#directory, id, 'upper'), { mode: 0o755 }),
-        mkdir(join(this.#directory, id, 'work'), { mode: 0o755 }),
+        makeUpper(join(this.#directory, id, 'upper')),
+        mkdir(join(this.#directory, id, 'work'), { mode: 0o700 }),
         writeFile(join(this.#directory, id, 'container.json'), JSON.stringify({ version: 1, ...image })),
       ]);
       await this.#overlay(image, id);
@@ -203,6 +203,12 @@ export class RootfsMounts {
       }
     }
   }
+}
+
+/** The container's `/` has this folder's mode, whatever the umask of this process. */
+async function makeUpper(path: string): Promise<void> {
+  await mkdir(path);
+  await chmod(path, 0o755);
 }
 
 /** A mount point is on another device than its parent. */

@@ -1,0 +1,422 @@
+/** The image store of a node: an OCI image layout of packed content, unpacked layers beside it, overlay mounts on top. */
+
+import { createHash } from 'node:crypto';
+import { mkdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { type ArchivedImage, findImages } from './archive-images.ts';
+import { stageArchive } from './archive-reader.ts';
+import { BlobStore } from './blob-store.ts';
+import { ImageIndex, type IndexedImage } from './image-index.ts';
+import { type ImageDetails, takeInImage } from './image-intake.ts';
+import {
+  type GarbageCollection,
+  type GarbageCollectOptions,
+  type Image,
+  ImageError,
+  type ImageStore,
+  type LoadOptions,
+  type PullOptions,
+  type Rootfs,
+  type Sweep,
+} from './image-store.ts';
+import type { LayerLimits } from './layer-rewriter.ts';
+import { LayerStore } from './layer-store.ts';
+import { hostPlatform, type Platform } from './manifest.ts';
+import { Pins } from './pins.ts';
+import {
+  fullName,
+  type ImageReference,
+  isImageId,
+  normalizeReference,
+  parseReference,
+  repositoryName,
+} from './reference.ts';
+import type { ImageRegistry } from './registry.ts';
+import { RootfsMounts } from './rootfs-mounts.ts';
+import { SharedPulls } from './shared-pulls.ts';
+
+/** How the store of one node works. Only `directory` and `registry` have no default. */
+export interface OverlayImageStoreOptions {
+  /** Everything the store has is in here; made when missing. One process at a time. */
+  readonly directory: string;
+  readonly registry: ImageRegistry;
+  /** Pulls at once. Default 3. */
+  readonly maxParallelPulls?: number;
+  /** Loading and unpacking stop when the disk has less room than this. Default 256 MiB. */
+  readonly minFreeBytes?: number;
+  /** Per layer. Default 32 GiB and two million entries. */
+  readonly layerLimits?: LayerLimits;
+  /** Default true; false is for tests, which never lose power. */
+  readonly syncToDisk?: boolean;
+  /** Default is this machine's. */
+  readonly platform?: Platform;
+  /** Milliseconds since 1970. Default is the system's clock. */
+  readonly now?: () => number;
+}
+
+const DEFAULT_MIN_AGE_MS = 120_000;
+const MAX_ARCHIVE_FILES = 100_000;
+
+/** The real {@link ImageStore}. Call `sweep` once, before anything else. */
+export class OverlayImageStore implements ImageStore {
+  readonly #options: OverlayImageStoreOptions;
+  readonly #pins = new Pins();
+  readonly #blobs: BlobStore;
+  readonly #layers: LayerStore;
+  readonly #index: ImageIndex;
+  readonly #mounts: RootfsMounts;
+  readonly #pulls: SharedPulls;
+  readonly #details = new Map<string, ImageDetails>();
+  readonly #lastUsedMs = new Map<string, number>();
+  readonly #host: Platform;
+
+  constructor(options: OverlayImageStoreOptions) {
+    const { directory } = options;
+    this.#options = options;
+    this.#host = options.platform ?? hostPlatform();
+    this.#blobs = new BlobStore({ directory, pins: this.#pins });
+    this.#layers = new LayerStore({
+      directory: join(directory, 'layers'),
+      pins: this.#pins,
+      limits: options.layerLimits ?? { maxBytes: 32 * 1024 ** 3, maxEntries: 2_000_000 },
+      minFreeBytes: this.#minFreeBytes,
+      syncToDisk: options.syncToDisk ?? true,
+    });
+    this.#index = new ImageIndex(directory);
+    this.#mounts = new RootfsMounts(join(directory, 'containers'), this.#layers);
+    this.#pulls = new SharedPulls(options.maxParallelPulls ?? 3);
+  }
+
+  async sweep(): Promise<Sweep> {
+    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
+    await this.#blobs.open();
+    await this.#layers.open();
+    await this.#index.open();
+    const swept = await this.#mounts.sweep();
+    for (const indexed of this.#index.all()) {
+      await this.#reopen(indexed);
+    }
+    await this.#prune();
+    return swept;
+  }
+
+  /** An image whose layers were lost is unpacked again; one whose packed content was lost too is forgotten. */
+  async #reopen(indexed: IndexedImage): Promise<void> {
+    const pins = this.#pins.group();
+    try {
+      this.#remember(await takeInImage(indexed.manifestDigest, { ...this.#intake, pins }));
+    } catch {
+      await this.#index.delete(indexed.id);
+    } finally {
+      pins.release();
+    }
+  }
+
+  resolve(reference: string): Promise<Image | undefined> {
+    return settle(() => {
+      const indexed = this.#find(reference);
+      return indexed === undefined ? undefined : this.#toImage(indexed);
+    });
+  }
+
+  list(): Promise<Image[]> {
+    const sortKey = (image: Image): string => `${image.references[0] ?? '~'} ${image.id}`;
+    return settle(() =>
+      this.#index
+        .all()
+        .map((indexed) => this.#toImage(indexed))
+        .sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1)),
+    );
+  }
+
+  async pull(reference: string, options: PullOptions): Promise<Image> {
+    const parsed = parseReference(reference);
+    const auth = options.auth ?? [];
+    // Nobody may ride on another's credentials.
+    const who = createHash('sha256').update(JSON.stringify(auth)).digest('hex');
+    return this.#pulls.run({
+      key: `${fullName(parsed)} ${who}`,
+      signal: options.signal,
+      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      work: (transfer) => this.#pull(parsed, { auth, ...transfer }),
+    });
+  }
+
+  async #pull(reference: ImageReference, options: Required<PullOptions>): Promise<Image> {
+    const pins = this.#pins.group();
+    try {
+      const fetched = await this.#options.registry.fetch(reference, { ...options, blobs: this.#blobs, pins });
+      pins.add(fetched.manifestDigest);
+      const details = await takeInImage(fetched.manifestDigest, { ...this.#intake, ...options, pins });
+      return await this.#enter(details, {
+        references: reference.digest === undefined ? [fullName(reference)] : [],
+        repoDigests: [`${repositoryName(reference)}@${fetched.repoDigest}`],
+      });
+    } finally {
+      pins.release();
+    }
+  }
+
+  async load(archive: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
+    const staging = await this.#blobs.stage();
+    const pins = this.#pins.group();
+    try {
+      const staged = await stageArchive(archive, {
+        directory: staging,
+        limits: { maxFiles: MAX_ARCHIVE_FILES, minFreeBytes: this.#minFreeBytes },
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+      const found = await findImages(staged, this.#host);
+      const taken: { readonly details: ImageDetails; readonly references: readonly string[] }[] = [];
+      for (const image of found) {
+        const manifestDigest = await this.#adopt(image, pins);
+        taken.push({
+          details: await takeInImage(manifestDigest, { ...this.#intake, ...options, pins }),
+          references: image.references,
+        });
+      }
+      // All or none: a name appears only when every image of the archive is good.
+      for (const { details, references } of taken) {
+        await this.#enter(details, { references, repoDigests: [] });
+      }
+      return [...new Set(taken.map(({ details }) => details.id))].flatMap((id) => {
+        const indexed = this.#index.get(id);
+        return indexed === undefined ? [] : [this.#toImage(indexed)];
+      });
+    } finally {
+      pins.release();
+      await rm(staging, { recursive: true, force: true });
+    }
+  }
+
+  /** Moves an archive's content among the blobs. */
+  async #adopt(image: ArchivedImage, pins: ReturnType<Pins['group']>): Promise<string> {
+    for (const [digest, file] of image.layers) {
+      pins.add(digest);
+      if (!(await this.#blobs.has(digest))) {
+        this.#blobs.adopt(file.path, digest);
+      }
+    }
+    const documents = [image.config, image.manifest];
+    let last = '';
+    for (const bytes of documents) {
+      last = digestOfPinned(bytes, pins);
+      await this.#blobs.writeDocument(bytes);
+    }
+    return last;
+  }
+
+  async tag(source: string, target: string): Promise<Image> {
+    const parsed = parseReference(target);
+    if (parsed.digest !== undefined) {
+      throw new ImageError('InvalidName', `Cannot tag ${source} as ${target}: the new name must not have a digest`);
+    }
+    const indexed = this.#present(source, 'tag');
+    await this.#index.put(indexed, { references: [fullName(parsed)], repoDigests: [] });
+    return this.#toImage(this.#index.get(indexed.id) ?? indexed);
+  }
+
+  async remove(reference: string): Promise<void> {
+    const indexed = this.#present(reference, 'remove');
+    const written = isName(reference) ? normalizeReference(reference) : '';
+    // Digits may be read as a name or as an id; an id takes all names.
+    const name = this.#index.find(written) === undefined ? undefined : written;
+    const others = [...indexed.references].filter((each) => each !== name);
+    if (name !== undefined && others.length > 0) {
+      await this.#index.removeName(name);
+      return;
+    }
+    const user = [...this.#mounts.mounted].find(([, container]) => container.imageId === indexed.id);
+    if (user !== undefined) {
+      throw new ImageError('InUse', `Cannot remove the image ${reference}: container ${user[0]} uses it`);
+    }
+    await this.#forget(indexed.id);
+    await this.#prune();
+  }
+
+  async mountRootfs(image: Image, containerId: string): Promise<Rootfs> {
+    if (this.#index.get(image.id) === undefined) {
+      throw new ImageError(
+        'NotFound',
+        `Cannot mount the image ${image.references[0] ?? image.id}: it is no longer present`,
+      );
+    }
+    const pins = this.#pins.group();
+    pins.add(...image.layers);
+    try {
+      const rootfs = await this.#mounts.mount({ imageId: image.id, layers: image.layers }, containerId);
+      this.#touch(image.id);
+      return rootfs;
+    } finally {
+      pins.release();
+    }
+  }
+
+  async unmountRootfs(containerId: string): Promise<void> {
+    const container = this.#mounts.mounted.get(containerId);
+    await this.#mounts.unmount(containerId);
+    if (container !== undefined && this.#index.get(container.imageId) !== undefined) {
+      this.#touch(container.imageId);
+    }
+  }
+
+  async garbageCollect(options: GarbageCollectOptions): Promise<GarbageCollection> {
+    const usedPercentBefore = await this.#usedPercent();
+    let usedPercentAfter = usedPercentBefore;
+    let freedBytes = 0;
+    const removed: string[] = [];
+    if (usedPercentBefore >= options.highPercent) {
+      freedBytes += await this.#prune();
+      for (const id of this.#unused(options)) {
+        usedPercentAfter = await this.#usedPercent();
+        if (usedPercentAfter <= options.lowPercent) {
+          break;
+        }
+        // A container may have come since the list was made.
+        if (this.#unused(options).includes(id)) {
+          await this.#forget(id);
+          removed.push(id);
+          freedBytes += await this.#prune();
+        }
+      }
+      usedPercentAfter = await this.#usedPercent();
+    }
+    return { removed, freedBytes, usedPercentBefore, usedPercentAfter };
+  }
+
+  /** Images that may go, least recently used first. */
+  #unused(options: GarbageCollectOptions): string[] {
+    const inUse = new Set([...this.#mounts.mounted.values()].map((container) => container.imageId));
+    for (const reference of options.inUse) {
+      const indexed = isName(reference) || isImageId(reference) ? this.#find(reference) : undefined;
+      if (indexed !== undefined) {
+        inUse.add(indexed.id);
+      }
+    }
+    const youngest = this.#now() - (options.minAgeMs ?? DEFAULT_MIN_AGE_MS);
+    const usedMs = (id: string): number => this.#lastUsedMs.get(id) ?? 0;
+    return this.#index
+      .all()
+      .map((indexed) => indexed.id)
+      .filter((id) => !inUse.has(id) && usedMs(id) <= youngest)
+      .sort((a, b) => usedMs(a) - usedMs(b));
+  }
+
+  async #enter(
+    details: ImageDetails,
+    names: { readonly references: readonly string[]; readonly repoDigests: readonly string[] },
+  ): Promise<Image> {
+    this.#remember(this.#details.get(details.id) ?? details);
+    const put = this.#index.put(details, names);
+    const indexed = this.#index.get(details.id);
+    await put;
+    if (indexed === undefined) {
+      throw new ImageError('Failed', `Cannot enter the image ${details.id} into the index`);
+    }
+    return this.#toImage(this.#index.get(details.id) ?? indexed);
+  }
+
+  #remember(details: ImageDetails): void {
+    this.#details.set(details.id, details);
+    this.#touch(details.id);
+  }
+
+  async #forget(id: string): Promise<void> {
+    this.#details.delete(id);
+    this.#lastUsedMs.delete(id);
+    await this.#index.delete(id);
+  }
+
+  #touch(id: string): void {
+    this.#lastUsedMs.set(id, this.#now());
+  }
+
+  #find(reference: string): IndexedImage | undefined {
+    const byName = isName(reference) ? this.#index.find(normalizeReference(reference)) : undefined;
+    if (byName !== undefined || !isImageId(reference)) {
+      // Says what is wrong with a name that is none.
+      return byName ?? this.#index.find(normalizeReference(reference));
+    }
+    const byId = this.#index.findById(reference.replace(/^sha256:/, ''));
+    if (byId.length > 1) {
+      throw new ImageError(
+        'InvalidName',
+        `Cannot tell which image ${reference} is: ${byId.length} ids start like that`,
+      );
+    }
+    return byId[0];
+  }
+
+  #present(reference: string, what: string): IndexedImage {
+    const indexed = this.#find(reference);
+    if (indexed === undefined) {
+      throw new ImageError('NotFound', `Cannot ${what} the image ${reference}: it is not present`);
+    }
+    return indexed;
+  }
+
+  #toImage(indexed: IndexedImage): Image {
+    const details = this.#details.get(indexed.id);
+    return {
+      id: indexed.id,
+      references: [...indexed.references].sort(),
+      repoDigests: [...indexed.repoDigests].sort(),
+      sizeBytes: details?.sizeBytes ?? 0,
+      config: details?.config ?? {},
+      layers: details?.diffIds ?? [],
+    };
+  }
+
+  /** Deletes content that no image, container or running pull needs. */
+  async #prune(): Promise<number> {
+    const blobs = await this.#blobs.prune((digest) =>
+      [...this.#details.values()].some((details) => details.blobs.includes(digest)),
+    );
+    const layers = await this.#layers.prune(
+      (diffId) =>
+        [...this.#details.values()].some((details) => details.diffIds.includes(diffId)) ||
+        [...this.#mounts.mounted.values()].some((container) => container.layers.includes(diffId)),
+    );
+    return blobs + layers;
+  }
+
+  async #usedPercent(): Promise<number> {
+    const disk = await statfs(this.#options.directory);
+    const used = disk.blocks - disk.bfree;
+    return used + disk.bavail === 0 ? 0 : (100 * used) / (used + disk.bavail);
+  }
+
+  get #intake(): { blobs: BlobStore; layers: LayerStore; host: Platform } {
+    return { blobs: this.#blobs, layers: this.#layers, host: this.#host };
+  }
+
+  get #minFreeBytes(): number {
+    return this.#options.minFreeBytes ?? 256 * 1024 * 1024;
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+}
+
+function digestOfPinned(bytes: Buffer, pins: ReturnType<Pins['group']>): string {
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  pins.add(digest);
+  return digest;
+}
+
+/** Whether a text can be read as a name at all. */
+function isName(text: string): boolean {
+  try {
+    parseReference(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs synchronous work so that what it throws becomes a rejection. */
+function settle<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}

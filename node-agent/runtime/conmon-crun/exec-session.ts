@@ -1,0 +1,220 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { run, startError } from '../../../lib/exec.ts';
+import { type ProcessRef, processRef } from '../../../lib/process.ts';
+import { type ExecOptions, type ExecSession, type ExecStatus, RuntimeError, type TerminalSize } from '../runtime.ts';
+import { asRuntimeError } from './launcher.ts';
+import { killProcessTree } from './process-tree.ts';
+import { readText, removePath } from './records.ts';
+
+/** Where and with what an exec is started. */
+export interface ExecTarget {
+  readonly id: string;
+  /** The OCI runtime and its global options. */
+  readonly runtime: readonly string[];
+  /** Folder for pid files; a leftover there names a process whose caller was killed. */
+  readonly folder: string;
+  /** Processes of the container: the only ones an exec may ever kill. */
+  readonly listPids: () => readonly number[];
+}
+
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
+/** Something the command left running may keep the output open; it is not waited for longer than this. */
+const DRAIN_MS = 500;
+const START_DEADLINE_MS = 2000;
+const START_RETRY_MS = 5;
+
+/**
+ * Starts a command in a container. Without a terminal the runtime hands our pipes to the command itself. With one, the
+ * runtime wants a terminal on its own side too: `script` gives it one (Node cannot open a pseudo-terminal), and sizes are
+ * set on the command's own terminal, since crun does not pass a resize on.
+ */
+export function startExec(target: ExecTarget, options: ExecOptions): ExecSession {
+  mkdirSync(target.folder, { recursive: true, mode: 0o700 });
+  const pidFile = `${target.folder}/${randomBytes(6).toString('hex')}.pid`;
+  const argv = execArgv(target, options, pidFile);
+  const tty = options.tty ?? false;
+  const command = tty ? ['script', '-qefc', argv.map(shellQuote).join(' '), '/dev/null'] : argv;
+  const child = spawn(command[0] ?? '', command.slice(1), {
+    stdio: [options.stdin === true ? 'pipe' : tty ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    detached: true,
+    ...(tty ? { env: { ...process.env, SHELL: '/bin/sh' } } : {}),
+  });
+  if (child.stdout === null || child.stderr === null) {
+    throw new RuntimeError('Failed', `Cannot run a command in container ${target.id}: no pipes`);
+  }
+  const state = { timedOut: false };
+  const done = watchEnd({ target, options, child, pidFile, state });
+  // Whoever does not look at `done` still must not see an unhandled rejection.
+  done.catch(() => undefined);
+  if (tty && options.size !== undefined) {
+    void resize(pidFile, options.size, child);
+  }
+  // Input that comes before the runtime made its terminal raw would be echoed twice: `script`'s terminal is still cooked.
+  const stdin = options.stdin === true ? child.stdin : null;
+  child.stdin?.on('error', () => undefined);
+  return {
+    stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    resize: (size) => (tty ? resize(pidFile, size, child) : Promise.resolve()),
+    kill: () => killExec(target, pidFile, child),
+    done,
+  };
+}
+
+/** Kills commands whose caller was killed before their end. Returns how many there were. */
+export async function killLeftoverExecs(
+  folder: string,
+  names: readonly string[],
+  listPids: () => readonly number[],
+): Promise<number> {
+  let count = 0;
+  for (const name of names) {
+    const ref = readPid(`${folder}/${name}`);
+    if (ref !== null && listPids().includes(ref.pid)) {
+      await killProcessTree(ref, listPids);
+      count += 1;
+    }
+    removePath(`${folder}/${name}`);
+  }
+  return count;
+}
+
+function execArgv(target: ExecTarget, options: ExecOptions, pidFile: string): readonly string[] {
+  const env = [...(options.tty === true ? ['TERM=xterm'] : []), ...(options.env ?? [])];
+  return [
+    ...target.runtime,
+    'exec',
+    '--pid-file',
+    pidFile,
+    ...(options.tty === true ? ['--tty'] : []),
+    ...env.flatMap((entry) => ['--env', entry]),
+    ...(options.cwd === undefined ? [] : ['--cwd', options.cwd]),
+    ...(options.user === undefined ? [] : ['--user', `${options.user.uid}:${options.user.gid}`]),
+    target.id,
+    ...options.argv,
+  ];
+}
+
+async function watchEnd(exec: {
+  readonly target: ExecTarget;
+  readonly options: ExecOptions;
+  readonly child: ChildProcess;
+  readonly pidFile: string;
+  readonly state: { timedOut: boolean };
+}): Promise<ExecStatus> {
+  const { target, options, child, pidFile, state } = exec;
+  let killing: Promise<void> | null = null;
+  const kill = (): void => {
+    killing ??= killExec(target, pidFile, child);
+    killing.catch(() => undefined);
+  };
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          state.timedOut = true;
+          kill();
+        }, options.timeoutMs);
+  options.signal?.addEventListener('abort', kill, { once: true });
+  if (options.signal?.aborted === true) {
+    kill();
+  }
+  try {
+    const exitCode = await exitCodeOf(child);
+    await drained(child);
+    await killing;
+    return { exitCode: notStarted(exitCode, pidFile), timedOut: state.timedOut };
+  } catch (err) {
+    throw asRuntimeError(err, `Cannot run a command in container ${target.id}`);
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', kill);
+    removePath(pidFile);
+  }
+}
+
+/** The runtime's own failure (255, 1) before there was a process is, to a caller, a command that cannot be executed. */
+function notStarted(exitCode: number, pidFile: string): number {
+  const started = readText(pidFile) !== null;
+  return !started && (exitCode === 255 || exitCode === 1) ? 127 : exitCode;
+}
+
+function exitCodeOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (err) => reject(startError(child.spawnfile, err)));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (SIGNALS[signal ?? ''] ?? 0)));
+  });
+}
+
+/** Until both streams ended, or the drain time is over and whatever still holds them is cut off. */
+function drained(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.stdout?.readableEnded !== false && child.stderr?.readableEnded !== false) {
+      resolve();
+      return;
+    }
+    const timer = setTimeout(() => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      resolve();
+    }, DRAIN_MS);
+    child.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+async function killExec(target: ExecTarget, pidFile: string, child: ChildProcess): Promise<void> {
+  const ref = await waitForPid(pidFile, child);
+  if (ref !== null) {
+    await killProcessTree(ref, target.listPids);
+  }
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+    // The runtime ends by itself once the command has; a second's grace lets it report and restore its terminal.
+    await Promise.race([new Promise((resolve) => child.once('exit', resolve)), delay(1000, undefined, { ref: false })]);
+    if (child.exitCode === null && child.signalCode === null) {
+      process.kill(-child.pid, 'SIGKILL');
+    }
+  }
+}
+
+/** The command's process as the node sees it; null when it has ended or never came to be. */
+async function waitForPid(pidFile: string, child: ChildProcess): Promise<ProcessRef | null> {
+  const deadline = performance.now() + START_DEADLINE_MS;
+  for (;;) {
+    const text = readText(pidFile);
+    if (text !== null && text.trim() !== '') {
+      return readPid(pidFile);
+    }
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+      return null;
+    }
+    await delay(START_RETRY_MS);
+  }
+}
+
+function readPid(pidFile: string): ProcessRef | null {
+  const pid = Number(readText(pidFile)?.trim() || Number.NaN);
+  return Number.isSafeInteger(pid) && pid > 1 ? processRef(pid) : null;
+}
+
+async function resize(pidFile: string, size: TerminalSize, child: ChildProcess): Promise<void> {
+  const ref = await waitForPid(pidFile, child);
+  if (ref === null) {
+    return;
+  }
+  const { rows, columns } = size;
+  await run('stty', ['-F', `/proc/${ref.pid}/fd/0`, 'rows', String(rows), 'cols', String(columns)], {
+    timeoutMs: 5000,
+    okExitCodes: 'any',
+  });
+}
+
+function shellQuote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -4,12 +4,12 @@
 #   --test   also what only the tests need (a registry, skopeo's peers)
 #   --check  only say what is missing; exit 1 when anything is
 set -uo pipefail
-need=(etcd:etcd-server crun:crun conmon:conmon skopeo:skopeo nft:nftables ip:iproute2 busybox:busybox-static
-      tar:tar zstd:zstd conntrack:conntrack file:/usr/lib/cni/bridge:containernetworking-plugins)
+cd "$(dirname "$0")/.."
+mapfile -t need < <(grep -v '^#' bin/host-tools.txt)
 check_only=no
 for arg in "$@"; do
   case "$arg" in
-    --test) need+=(docker-registry:docker-registry runc:runc socat:socat git:git file:/usr/sbin/nginx:nginx-light) ;;
+    --test) need+=('docker-registry docker-registry' 'runc runc' 'socat socat' 'git git' 'zstd zstd' 'htpasswd apache2-utils' '/usr/sbin/nginx nginx-light') ;;
     --check) check_only=yes ;;
     *) echo "error: unknown option $arg" >&2; exit 2 ;;
   esac
@@ -17,9 +17,10 @@ done
 PATH=$PATH:/usr/sbin:/sbin
 missing=()
 for row in "${need[@]}"; do
-  case "$row" in
-    file:*) rest=${row#file:}; path=${rest%%:*}; package=${rest#*:}; [ -e "$path" ] || missing+=("$package") ;;
-    *) tool=${row%%:*}; package=${row#*:}; command -v "$tool" >/dev/null || missing+=("$package") ;;
+  read -r tool package <<<"$row"
+  case "$tool" in
+    /*) [ -e "$tool" ] || missing+=("$package") ;;
+    *) command -v "$tool" >/dev/null || missing+=("$package") ;;
   esac
 done
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -3,7 +3,7 @@
  *
  * A layer is written by strangers. What comes out of here names only paths inside the folder: no absolute name, no `..`,
  * no path through a symbolic link (links inside the layer are followed here, as a container with the layer as its root
- * would follow them). Deletions become what overlayfs understands: a character device 0:0 hides a file below, the
+ * would follow them). Symbolic links come last, so that none exists while anything else is written. Deletions become what overlayfs understands: a character device 0:0 hides a file below, the
  * attribute `trusted.overlay.opaque` hides a folder's content below.
  */
 
@@ -73,12 +73,15 @@ export async function* rewriteLayer(
       }
     }
   }
+  for (const link of tree.symbolicLinks()) {
+    yield encodeTarHeader(link);
+  }
   yield tarEnd();
 }
 
 /** What a layer has made so far, as far as later entries depend on it. Paths are relative, without a trailing slash; the root is ''. */
 class LayerTree {
-  private readonly links = new Map<string, string>();
+  private readonly links = new Map<string, TarEntry>();
   private readonly directories = new Map<string, TarEntry>([['', tarEntry({ name: '.', type: 'directory' })]]);
   private readonly opaque = new Set<string>();
 
@@ -108,17 +111,22 @@ class LayerTree {
     } else {
       this.links.delete(path);
       this.directories.delete(path);
-      yield this.leaf(path, entry);
+      yield* this.leaf(path, entry);
     }
   }
 
-  private leaf(path: string, entry: TarEntry): TarEntry {
+  /** The layer's symbolic links, to be written at the end. */
+  symbolicLinks(): Iterable<TarEntry> {
+    return this.links.values();
+  }
+
+  private *leaf(path: string, entry: TarEntry): Generator<TarEntry, void, undefined> {
     const placed: TarEntry = { ...entry, name: path, xattrs: keptXattrs(entry.xattrs) };
     if (entry.type === 'symlink') {
       if (entry.linkName === '' || entry.linkName.length >= MAX_PATH_BYTES || entry.linkName.includes('\0')) {
         throw new LayerRefusedError(`the symbolic link ${shown(entry.name)} has an impossible target`);
       }
-      this.links.set(path, entry.linkName);
+      this.links.set(path, placed);
     } else if (entry.type === 'hardlink') {
       const target = splitPath(entry.linkName);
       const base = target.pop();
@@ -127,12 +135,15 @@ class LayerTree {
       }
       const linkName = join(this.follow(target, entry.linkName), base);
       const linked = this.links.get(linkName);
-      if (linked !== undefined) {
-        this.links.set(path, linked);
+      if (linked === undefined) {
+        yield { ...placed, linkName };
+      } else {
+        // One more name of a symbolic link is as good as one more link.
+        this.links.set(path, { ...linked, name: path });
       }
-      return { ...placed, linkName };
+    } else {
+      yield placed;
     }
-    return placed;
   }
 
   private directory(path: string, entry: TarEntry): TarEntry {
@@ -183,7 +194,7 @@ class LayerTree {
         continue;
       }
       const path = join(done.join('/'), part);
-      const target = this.links.get(path);
+      const target = this.links.get(path)?.linkName;
       if (target === undefined) {
         done.push(part);
         continue;

@@ -366,13 +366,17 @@ describe.skipIf(!isRoot)('image layers on a real overlay (needs root)', () => {
       expect(lstatSync(join(root, 'l')).isFile()).toBe(true);
     });
 
-    it('cannot turn a link into the folder it points to', async () => {
-      const message = await refusal([
+    it('replaces its link by a folder, and a file by a link', async () => {
+      const root = await mountLayers([
         { name: 'd', type: 'symlink', linkName: canary },
         { name: 'd/', type: 'directory', mode: 0o777 },
         { name: 'd/evil', type: 'file', content: 'x' },
+        { name: 'f', type: 'file', content: 'x' },
+        { name: 'f', type: 'symlink', linkName: 'a' },
+        { name: 'f', type: 'symlink', linkName: '/b' },
       ]);
-      expect(message).toContain('Is a directory');
+      expect(lstatSync(join(root, 'd')).isDirectory()).toBe(true);
+      expect(readlinkSync(join(root, 'f'))).toBe('/b');
     });
 
     it('goes in circles only so long', async () => {

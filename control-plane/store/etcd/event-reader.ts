@@ -53,13 +53,13 @@ export class EventReader {
   #event(raw: IEvent, revision: number): StoreEvent | undefined {
     const key = this.#keys.toKey(raw.kv.key);
     if (key === undefined) return undefined;
+    // Beyond LAST_INDEX only somebody else's transaction goes; its tail shares one version, and one batch.
+    const version = versionOf(revision, Math.min(this.#index, LAST_INDEX));
     const previous = this.#previous ? this.#value(key, raw.prev_kv) : undefined;
-    if (raw.type === 'Delete') {
-      return { type: 'delete', key, value: previous, previous, version: versionOf(revision, this.#index) };
-    }
-    const value = this.#value(key, raw.kv);
-    if (value === undefined) return undefined;
-    return { type: 'put', key, value, previous, version: versionOf(revision, this.#index) };
+    const value = raw.type === 'Delete' ? undefined : this.#value(key, raw.kv);
+    // A put that cannot be read is, for every reader, an object that is not there.
+    if (value === undefined) return { type: 'delete', key, value: previous, previous, version };
+    return { type: 'put', key, value, previous, version };
   }
 
   #value(key: string, kv: IKeyValue | null | undefined): Uint8Array | undefined {

@@ -149,12 +149,16 @@ export class OverlayImageStore implements ImageStore {
       const fetched = await this.#options.registry.fetch(reference, { ...options, blobs: this.#blobs, pins });
       pins.add(fetched.manifestDigest);
       const details = await takeInImage(fetched.manifestDigest, { ...this.#intake, ...options, pins });
-      return await this.#enter(details, {
+      const image = await this.#enter(details, {
         references: reference.digest === undefined ? [fullName(reference)] : [],
         repoDigests: [`${repositoryName(reference)}@${fetched.repoDigest}`],
       });
+      options.onProgress({ phase: 'done', layersDone: details.diffIds.length, layersTotal: details.diffIds.length });
+      return image;
     } finally {
       pins.release();
+      // What a failed pull leaves must not be found, damaged, by the next; what a good one replaced may go.
+      await this.#prune();
     }
   }
 
@@ -176,6 +180,7 @@ export class OverlayImageStore implements ImageStore {
           references: image.references,
         });
       }
+      options.onProgress?.({ phase: 'done', layersDone: 0, layersTotal: 0 });
       // All or none: a name appears only when every image of the archive is good.
       for (const { details, references } of taken) {
         await this.#enter(details, { references, repoDigests: [] });
@@ -187,6 +192,7 @@ export class OverlayImageStore implements ImageStore {
     } finally {
       pins.release();
       await rm(staging, { recursive: true, force: true });
+      await this.#prune();
     }
   }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { etcdMissing, startTestEtcd, type TestEtcd } from '../../control-plane/store/etcd/test-etcd.ts';
 import { MemoryStore } from '../../control-plane/store/memory/memory-store.ts';
 import { INDEX_SPAN, LAST_INDEX, revisionOf, type Store, type StoreEvent } from '../../control-plane/store/store.ts';
+import { etcdMissing, startTestEtcd, type TestEtcd } from '../../control-plane/store/testing/test-etcd.ts';
 
 /** One implementation of the port, and the two things a test does to it from outside. */
 interface Subject {

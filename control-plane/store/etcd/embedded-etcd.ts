@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -45,6 +45,8 @@ export class EmbeddedEtcd {
   readonly #options: EmbeddedEtcdOptions;
   readonly #args: readonly string[];
   readonly #pidFile: string;
+  /** The etcd we started ourselves, if that is the one that runs. */
+  #child: ChildProcess | undefined;
   /** etcd's own log. */
   readonly logFile: string;
 
@@ -82,7 +84,7 @@ export class EmbeddedEtcd {
     while (!signal.aborted) {
       const since = performance.now();
       const recorded = await this.#recorded();
-      if (recorded !== undefined) await waitForEnd(recorded, signal);
+      if (recorded !== undefined) await this.#waitForEnd(recorded, signal);
       if (signal.aborted) return;
       if (performance.now() - since > STABLE_AFTER_MS) waitMs = RESTART_MIN_MS;
       log.error({ pid: recorded?.pid, waitMs, logFile: this.logFile }, 'etcd ended, starting it again');
@@ -134,6 +136,7 @@ export class EmbeddedEtcd {
       });
       await once(child, 'spawn');
       child.unref();
+      this.#child = child;
       const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
       if (identity === undefined) throw await this.#notUp('it ended at once');
       const recorded: Recorded = { version: 1, ...identity, args: this.#args };
@@ -150,6 +153,17 @@ export class EmbeddedEtcd {
       );
     } finally {
       await log.close();
+    }
+  }
+
+  /** Resolves when that process has ended, or `signal` aborts. */
+  async #waitForEnd(identity: ProcessIdentity, signal: AbortSignal): Promise<void> {
+    const child = this.#child;
+    if (child?.pid === identity.pid && child.exitCode === null && child.signalCode === null) {
+      await once(child, 'exit', { signal }).catch(() => undefined);
+    }
+    while (!signal.aborted && (await isRunning(identity))) {
+      await delay(ADOPTED_CHECK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
@@ -195,13 +209,6 @@ export class EmbeddedEtcd {
       `Cannot start etcd: ${because}${detail}; the end of ${this.logFile}:\n${last}`,
       { cause },
     );
-  }
-}
-
-/** Resolves when that process has ended, or `signal` aborts. */
-async function waitForEnd(identity: ProcessIdentity, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && (await isRunning(identity))) {
-    await delay(ADOPTED_CHECK_MS, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
 

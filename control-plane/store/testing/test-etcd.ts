@@ -4,12 +4,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { EmbeddedEtcd } from '../etcd/embedded-etcd.ts';
+import { EtcdClient } from '../etcd/etcd-client.ts';
+import { EtcdStore, type EtcdStoreOptions } from '../etcd/etcd-store.ts';
+import { LeasePool } from '../etcd/lease-pool.ts';
+import { isRunning } from '../etcd/process-identity.ts';
 import { revisionOf } from '../store.ts';
-import { EmbeddedEtcd } from './embedded-etcd.ts';
-import { EtcdClient } from './etcd-client.ts';
-import { EtcdStore, type EtcdStoreOptions } from './etcd-store.ts';
-import { LeasePool } from './lease-pool.ts';
-import { isRunning } from './process-identity.ts';
 
 /** A log that goes nowhere. */
 export const quietLog = pino({ level: 'silent' });

@@ -1,3 +1,5 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -10,6 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { build } from 'esbuild';
 import { CgroupTree } from '../../node-agent/cgroups/cgroup-tree.ts';
 import { ConmonCrunRuntime } from '../../node-agent/runtime/conmon-crun/conmon-crun-runtime.ts';
 import type { ContainerConfig, Sandbox, SandboxConfig, StepListener } from '../../node-agent/runtime/runtime.ts';
@@ -159,5 +163,84 @@ export function makeRootfs(folder: string): void {
   copyFileSync(busybox, join(folder, 'bin/busybox'));
   for (const applet of APPLETS.split(' ')) {
     symlinkSync('busybox', join(folder, 'bin', applet));
+  }
+}
+
+/** A driver process (see runtime-driver.ts) and its calls. */
+export class RuntimeDriver {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #waiting = new Map<
+    number,
+    { readonly resolve: (value: unknown) => void; readonly reject: (err: unknown) => void }
+  >();
+  #nextId = 1;
+
+  private constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const message: { id: number; result?: unknown; error?: { message: string; code?: string } } = JSON.parse(line);
+      const waiting = this.#waiting.get(message.id);
+      this.#waiting.delete(message.id);
+      if (message.error === undefined) {
+        waiting?.resolve(message.result);
+      } else {
+        waiting?.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
+      }
+    });
+    child.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk));
+    child.once('exit', () => {
+      for (const { reject } of this.#waiting.values()) {
+        reject(new Error('the driver ended'));
+      }
+    });
+  }
+
+  /** Bundles the driver once per folder and starts it, in a network namespace when one is given. */
+  static async start(options: {
+    readonly folder: string;
+    readonly config: object;
+    readonly netns?: string;
+  }): Promise<RuntimeDriver> {
+    const outfile = join(options.folder, 'driver.mjs');
+    if (!existsSync(outfile)) {
+      await build({
+        entryPoints: [join(import.meta.dirname, 'runtime-driver.ts')],
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        outfile,
+        logLevel: 'silent',
+      });
+    }
+    const command = [process.execPath, outfile, JSON.stringify(options.config)];
+    const argv = options.netns === undefined ? command : ['nsenter', `--net=${options.netns}`, ...command];
+    const driver = new RuntimeDriver(spawn(argv[0] ?? '', argv.slice(1), { stdio: 'pipe' }));
+    await driver.#expect(0);
+    return driver;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  call<T>(target: 'runtime' | 'network', method: string, ...args: readonly unknown[]): Promise<T> {
+    const id = this.#nextId++;
+    const answered = this.#expect(id);
+    this.#child.stdin.write(`${JSON.stringify({ id, target, method, args })}\n`);
+    return answered as Promise<T>;
+  }
+
+  /** Ends the driver as hard as can be, and waits until it is gone. Its pending calls reject. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill('SIGKILL');
+      await once(this.#child, 'exit');
+    }
+  }
+
+  #expect(id: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+    });
   }
 }

@@ -1,0 +1,325 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type ExecError, run } from '../../lib/exec.ts';
+import type { Attacher } from './attacher.ts';
+import { changeElements, fullTable, hostPortElements, type MapElement } from './host-rules.ts';
+import { NetworkError, type PodAttachment, type PodNetwork, type PodNetworkRequest } from './pod-network.ts';
+
+/** How to make a {@link NodeNetwork}. */
+export interface NodeNetworkOptions {
+  /** Files go under `<root>/run/skiff/network`. */
+  readonly root: string;
+  readonly attacher: Attacher;
+  /** The pod range of this node, e.g. `10.42.0.0/24`: its first address is the node's own on the bridge. */
+  readonly podCidr: string;
+  /** The pod range of the cluster, e.g. `10.42.0.0/16`. */
+  readonly clusterCidr: string;
+  /** At most 15 characters. */
+  readonly bridge: string;
+  /** Name of our nftables table, e.g. `skiff`. */
+  readonly table: string;
+  /** False when a user's own CNI chain makes its own link. Default true. */
+  readonly ownBridge?: boolean;
+}
+
+interface NetworkRecord {
+  readonly version: number;
+  readonly request: PodNetworkRequest;
+  /** Which namespace it was: the same path may later be another one. */
+  readonly netnsInode: number;
+  /** Null while the attach has not ended: undo it, then begin anew. */
+  readonly ips: readonly string[] | null;
+  readonly state: unknown;
+  readonly publishesHostPorts: boolean;
+}
+
+const RECORD_VERSION = 1;
+/** Worse than any route a person would set, so that it only catches what nothing else does. */
+const UNREACHABLE_METRIC = 4_000_000;
+
+/**
+ * The pods' network on this node: what is the same whoever does the wiring. Keeps a file per pod, the unreachable route,
+ * forwarding, the bridge and the table of host ports and masquerading; everything happens in the network namespace this
+ * process is in, whichever that is.
+ */
+export class NodeNetwork implements PodNetwork {
+  readonly #options: NodeNetworkOptions;
+  readonly #folder: string;
+  #applied: readonly MapElement[] = [];
+  /** Changes of the table, one after the other. */
+  #rules: Promise<void> = Promise.resolve();
+
+  constructor(options: NodeNetworkOptions) {
+    if (options.bridge.length > 15) {
+      throw new NetworkError(
+        'BadConfig',
+        `Cannot use ${options.bridge} as a link name: it is longer than 15 characters`,
+      );
+    }
+    this.#options = options;
+    this.#folder = `${options.root === '/' ? '' : options.root.replace(/\/$/, '')}/run/skiff/network`;
+  }
+
+  async start(): Promise<void> {
+    const { bridge, clusterCidr, podCidr } = this.#options;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#tool('ip', ['route', 'replace', 'unreachable', clusterCidr, 'metric', String(UNREACHABLE_METRIC)]);
+    if (this.#options.ownBridge !== false) {
+      const { gateway, prefix } = gatewayOf(podCidr);
+      if (!existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
+        // A fixed address: otherwise the bridge takes its lowest port's, and changes it under open connections.
+        await this.#tool('ip', ['link', 'add', 'name', bridge, 'address', bridgeMac(gateway), 'type', 'bridge']);
+      }
+      await this.#tool(
+        'ip',
+        ['-batch', '-'],
+        `addr replace ${gateway}/${prefix} dev ${bridge}\nlink set ${bridge} up\n`,
+      );
+      writeFileSync(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
+    }
+    writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+    await this.#changeRules(async () => {
+      const wanted = this.#wantedElements();
+      await this.#tool('nft', ['-f', '-'], fullTable(this.#options, wanted));
+      this.#applied = wanted;
+    });
+  }
+
+  async setup(request: PodNetworkRequest): Promise<PodAttachment> {
+    const inode = netnsInode(request.netnsPath);
+    if (inode === null) {
+      throw new NetworkError(
+        'NotFound',
+        `Cannot attach ${name(request)}: ${request.netnsPath} is not a network namespace`,
+      );
+    }
+    const existing = this.#read(request.podUid);
+    if (existing !== null && existing.ips !== null && existing.netnsInode === inode) {
+      return attachment(existing, existing.ips);
+    }
+    if (existing !== null) {
+      await this.teardown(request.podUid);
+    }
+    this.#refuseTakenPorts(request);
+    const plan = await this.#options.attacher.plan(request);
+    const intent: NetworkRecord = {
+      version: RECORD_VERSION,
+      request,
+      netnsInode: inode,
+      ips: null,
+      state: plan,
+      publishesHostPorts: false,
+    };
+    this.#write(intent);
+    try {
+      const { ips, state, publishesHostPorts } = await this.#options.attacher.attach(request, plan);
+      this.#write({ ...intent, ips, state, publishesHostPorts });
+      if ((request.hostPorts ?? []).length > 0) {
+        await this.#applyRules();
+      }
+      return attachment(intent, ips);
+    } catch (err) {
+      // Best effort: when even this fails the file stays, and the next setup or the sweep undoes it.
+      await this.teardown(request.podUid).catch(() => undefined);
+      throw err;
+    }
+  }
+
+  async teardown(podUid: string): Promise<void> {
+    const record = this.#read(podUid);
+    if (record === null) {
+      return;
+    }
+    if ((record.request.hostPorts ?? []).length > 0) {
+      // First the way in, then the address: nobody must be sent to the next pod that gets it.
+      this.#write({ ...record, ips: null });
+      await this.#applyRules();
+    }
+    await this.#options.attacher.detach(record.request, record.state);
+    rmSync(this.#file(podUid), { force: true });
+  }
+
+  inspect(podUid: string): Promise<PodAttachment | null> {
+    const record = this.#read(podUid);
+    return Promise.resolve(record === null || record.ips === null ? null : attachment(record, record.ips));
+  }
+
+  list(): Promise<readonly PodAttachment[]> {
+    return Promise.resolve(
+      this.#records().flatMap((record) => (record.ips === null ? [] : [attachment(record, record.ips)])),
+    );
+  }
+
+  async sweep(livePodUids: ReadonlySet<string>): Promise<readonly string[]> {
+    const freed: string[] = [];
+    for (const record of this.#records()) {
+      if (!livePodUids.has(record.request.podUid)) {
+        await this.teardown(record.request.podUid);
+        freed.push(`attachment of ${name(record.request)}`);
+      }
+    }
+    const kept = new Set(this.#records().map((record) => record.request.podUid));
+    return [...freed, ...(await this.#options.attacher.freeLeaked(kept))];
+  }
+
+  async check(): Promise<string | null> {
+    if (readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() !== '1') {
+      return 'the kernel does not forward packets (net.ipv4.ip_forward is 0)';
+    }
+    const { bridge, ownBridge } = this.#options;
+    if (ownBridge !== false && !existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
+      return `the bridge ${bridge} is gone`;
+    }
+    return this.#options.attacher.check();
+  }
+
+  async stop(): Promise<void> {
+    const { bridge, clusterCidr, table } = this.#options;
+    await this.#changeRules(async () => {
+      await this.#tool('nft', ['-f', '-'], `add table ip ${table}\ndelete table ip ${table}\n`);
+      this.#applied = [];
+    });
+    await run('ip', ['route', 'del', 'unreachable', clusterCidr, 'metric', String(UNREACHABLE_METRIC)], {
+      okExitCodes: 'any',
+    });
+    if (this.#options.ownBridge !== false && existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
+      // Not /sys/class/net: that shows the namespace it was mounted from, not ours.
+      const { stdout } = await run('ip', ['-o', 'link', 'show', 'master', bridge], { okExitCodes: 'any' });
+      if (stdout.trim() === '') {
+        await run('ip', ['link', 'del', bridge], { okExitCodes: 'any' });
+      }
+    }
+  }
+
+  #applyRules(): Promise<void> {
+    return this.#changeRules(async () => {
+      const wanted = this.#wantedElements();
+      const change = changeElements(this.#options.table, this.#applied, wanted);
+      if (change === '') {
+        return;
+      }
+      try {
+        await this.#tool('nft', ['-f', '-'], change);
+      } catch {
+        // Somebody changed the table behind our back: put the whole of it right.
+        await this.#tool('nft', ['-f', '-'], fullTable(this.#options, wanted));
+      }
+      this.#applied = wanted;
+    });
+  }
+
+  #changeRules(change: () => Promise<void>): Promise<void> {
+    const next = this.#rules.then(change);
+    this.#rules = next.catch(() => undefined);
+    return next;
+  }
+
+  #wantedElements(): readonly MapElement[] {
+    return hostPortElements(
+      this.#records().flatMap((record) =>
+        record.ips === null || record.publishesHostPorts ? [] : [attachment(record, record.ips)],
+      ),
+    );
+  }
+
+  #refuseTakenPorts(request: PodNetworkRequest): void {
+    for (const port of request.hostPorts ?? []) {
+      const any = (ip: string | undefined): boolean => ip === undefined || ip === '' || ip === '0.0.0.0';
+      const holder = this.#records().find((record) =>
+        (record.request.hostPorts ?? []).some(
+          (other) =>
+            other.hostPort === port.hostPort &&
+            other.protocol === port.protocol &&
+            (other.hostIP === port.hostIP || (any(other.hostIP) && any(port.hostIP))),
+        ),
+      );
+      if (holder !== undefined && holder.request.podUid !== request.podUid) {
+        throw new NetworkError(
+          'Failed',
+          `Cannot attach ${name(request)}: ${name(holder.request)} has host port ${port.hostPort}/${port.protocol}`,
+        );
+      }
+    }
+  }
+
+  async #tool(program: string, args: readonly string[], input?: string): Promise<void> {
+    try {
+      await run(program, args, { timeoutMs: 30_000, ...(input === undefined ? {} : { input }) });
+    } catch (err) {
+      const code = (err as Partial<ExecError>).code === 'MissingTool' ? 'MissingTool' : 'Failed';
+      throw new NetworkError(
+        code,
+        `Cannot ready the node's network: ${err instanceof Error ? err.message : String(err)}`,
+        {
+          cause: err,
+        },
+      );
+    }
+  }
+
+  #file(podUid: string): string {
+    return `${this.#folder}/${podUid}.json`;
+  }
+
+  #read(podUid: string): NetworkRecord | null {
+    try {
+      const record: NetworkRecord = JSON.parse(readFileSync(this.#file(podUid), 'utf8'));
+      return record.version === RECORD_VERSION ? record : null;
+    } catch {
+      return null;
+    }
+  }
+
+  #records(): readonly NetworkRecord[] {
+    try {
+      return readdirSync(this.#folder)
+        .filter((file) => file.endsWith('.json'))
+        .flatMap((file) => this.#read(file.slice(0, -'.json'.length)) ?? []);
+    } catch {
+      return [];
+    }
+  }
+
+  #write(record: NetworkRecord): void {
+    const file = this.#file(record.request.podUid);
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    writeFileSync(`${file}.tmp`, JSON.stringify(record), { mode: 0o600 });
+    renameSync(`${file}.tmp`, file);
+  }
+}
+
+function attachment(record: NetworkRecord, ips: readonly string[]): PodAttachment {
+  const { podUid, podName, podNamespace, netnsPath, hostPorts } = record.request;
+  return { podUid, podName, podNamespace, netnsPath, ips, hostPorts: hostPorts ?? [] };
+}
+
+function name(request: PodNetworkRequest): string {
+  return `pod ${request.podNamespace}/${request.podName}`;
+}
+
+function netnsInode(path: string): number | null {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return null;
+  }
+}
+
+/** The first usable address of a range, as the gateway of its pods. */
+export function gatewayOf(cidr: string): { readonly gateway: string; readonly prefix: number } {
+  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(cidr);
+  const numbers = match?.slice(1).map(Number) ?? [];
+  const [a = 256, b = 256, c = 256, d = 256, prefix = 33] = numbers;
+  if ([a, b, c, d].some((part) => part > 255) || prefix > 30) {
+    throw new NetworkError(
+      'BadConfig',
+      `Cannot use ${cidr} as a pod range: it is not an IPv4 range of at least four addresses`,
+    );
+  }
+  const base = (((a << 24) | (b << 16) | (c << 8) | d) & (prefix === 0 ? 0 : -1 << (32 - prefix))) + 1;
+  return { gateway: [24, 16, 8, 0].map((shift) => (base >>> shift) & 255).join('.'), prefix };
+}
+
+/** A locally administered address made from the gateway's. */
+function bridgeMac(gateway: string): string {
+  return ['0a', '58', ...gateway.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))].join(':');
+}

@@ -1,0 +1,27 @@
+/** Taking a pod down, with or without its object: nothing of it stays. Every step may be repeated. */
+import { rm } from 'node:fs/promises';
+import type { PodPaths } from '../paths.ts';
+import { tearDownVolumes } from '../volumes/pod-volumes.ts';
+import type { PodEnvironment } from './environment.ts';
+
+/** Everything: network, containers, sandbox, root folders, volumes, logs, snapshot (last, so that a cut-short one is found). */
+export async function tearDownPod(env: PodEnvironment, uid: string, paths: PodPaths): Promise<void> {
+  const ids = (await env.runtime.listContainers(uid)).map(({ id }) => id);
+  await env.network.teardown(uid);
+  await env.runtime.removeSandbox(uid);
+  await Promise.all(ids.map((id) => env.images.unmountRootfs(id)));
+  await tearDownVolumes(paths);
+  await Promise.all([
+    rm(paths.logDir, { recursive: true, force: true }),
+    rm(paths.dataDir, { recursive: true, force: true }),
+  ]);
+  await rm(paths.runDir, { recursive: true, force: true });
+}
+
+/** A pod that is over keeps its facts, logs and snapshot; address, volumes and root folders go. */
+export async function releasePod(env: PodEnvironment, uid: string, paths: PodPaths): Promise<void> {
+  await env.network.teardown(uid);
+  const containers = await env.runtime.listContainers(uid);
+  await Promise.all(containers.map(({ id }) => env.images.unmountRootfs(id)));
+  await tearDownVolumes(paths);
+}

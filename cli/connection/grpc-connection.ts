@@ -1,0 +1,209 @@
+/**
+ * gRPC over Node's own HTTP/2. The command line starts anew for every verb, and a full gRPC library would cost it more time to
+ * load than the whole request takes; what it needs of the protocol is one stream per call, framed messages and trailers.
+ */
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
+import { ConnectionError, connectionError } from '../errors/connection-error.ts';
+import { frame, MessageReader } from './grpc-framing.ts';
+import { trailerError } from './grpc-status.ts';
+
+/** One method of a service, as the generated definitions describe it. */
+export interface GrpcMethod<Request, Reply> {
+  readonly path: string;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Reply;
+}
+
+/** Certificates of a TLS connection, in PEM. */
+export interface TlsFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Where to connect: servers in order of preference, or a unix socket. */
+export type ConnectionTarget =
+  | { readonly endpoints: readonly string[]; readonly tls: TlsFiles; readonly connectTimeoutMs: number }
+  | { readonly socket: string };
+
+/** A call whose requests are sent one by one. */
+export interface DuplexCall<Request, Reply> {
+  /** Sends a request; resolves when there is room for more. */
+  send(request: Request): Promise<void>;
+  /** No more requests come. */
+  end(): void;
+  /** The replies; ends with the call, throws what it ended with. */
+  readonly replies: AsyncIterable<Reply>;
+}
+
+/** Replies may be several megabytes: room for them avoids waiting for window updates. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+
+/** A connection to one server, used for any number of calls. Every failure is an ApiError or a ConnectionError. */
+export class GrpcConnection {
+  readonly #session: ClientHttp2Session;
+  readonly #endpoint: string;
+
+  private constructor(session: ClientHttp2Session, endpoint: string) {
+    this.#session = session;
+    this.#endpoint = endpoint;
+  }
+
+  /** Connects to the first endpoint that answers. Throws the last {@link ConnectionError} when none does. */
+  static async open(target: ConnectionTarget, signal?: AbortSignal): Promise<GrpcConnection> {
+    if ('socket' in target) {
+      const createConnection = (): ReturnType<typeof connectSocket> => connectSocket(target.socket);
+      const session = connectHttp2('http://localhost', { createConnection });
+      return new GrpcConnection(await ready(session, target.socket, 5000, signal), target.socket);
+    }
+    let last: unknown = new ConnectionError('refused', '', { detail: 'the config names no endpoint' });
+    for (const endpoint of target.endpoints) {
+      try {
+        const session = connectHttp2(`https://${endpoint}`, {
+          ...target.tls,
+          settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+        });
+        return new GrpcConnection(await ready(session, endpoint, target.connectTimeoutMs, signal), endpoint);
+      } catch (err) {
+        last = err;
+        if (signal?.aborted === true) break;
+      }
+    }
+    throw last;
+  }
+
+  /** `host:port` or socket this is connected to. */
+  get endpoint(): string {
+    return this.#endpoint;
+  }
+
+  /** One request, one reply. */
+  async unary<Request, Reply>(
+    method: GrpcMethod<Request, Reply>,
+    request: Request,
+    signal?: AbortSignal,
+  ): Promise<Reply> {
+    for await (const reply of this.serverStream(method, request, signal)) return reply;
+    throw new ConnectionError('lost', this.#endpoint, { detail: `${method.path} ended without a reply` });
+  }
+
+  /** One request, many replies. Leaving the loop cancels the call. */
+  serverStream<Request, Reply>(
+    method: GrpcMethod<Request, Reply>,
+    request: Request,
+    signal?: AbortSignal,
+  ): AsyncIterable<Reply> {
+    const stream = this.#open(method.path, signal);
+    stream.end(frame(method.requestSerialize(request)));
+    return this.#replies(stream, method, signal);
+  }
+
+  /** Many requests, many replies, at the same time. */
+  duplex<Request, Reply>(method: GrpcMethod<Request, Reply>, signal?: AbortSignal): DuplexCall<Request, Reply> {
+    const stream = this.#open(method.path, signal);
+    return {
+      send: (request) =>
+        new Promise((resolve) => {
+          // A call that has ended tells so through its replies.
+          if (stream.closed || stream.destroyed || stream.writableEnded) resolve();
+          else if (stream.write(frame(method.requestSerialize(request)))) resolve();
+          else {
+            const proceed = (): void => {
+              stream.off('drain', proceed).off('close', proceed);
+              resolve();
+            };
+            stream.on('drain', proceed).on('close', proceed);
+          }
+        }),
+      end: () => void stream.end(),
+      replies: this.#replies(stream, method, signal),
+    };
+  }
+
+  /** Ends all calls and the connection at once. */
+  close(): void {
+    this.#session.destroy();
+  }
+
+  #open(path: string, signal: AbortSignal | undefined): ClientHttp2Stream {
+    signal?.throwIfAborted();
+    try {
+      return this.#session.request(
+        { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
+        { endStream: false, ...(signal === undefined ? {} : { signal }) },
+      );
+    } catch (err) {
+      throw connectionError(this.#endpoint, err);
+    }
+  }
+
+  async *#replies<Request, Reply>(
+    stream: ClientHttp2Stream,
+    method: GrpcMethod<Request, Reply>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Reply> {
+    let trailers: IncomingHttpHeaders | undefined;
+    let status = 200;
+    stream.on('response', (headers) => {
+      status = headers[':status'] ?? 0;
+      // A call that fails at once has its trailers in its only headers.
+      if (headers['grpc-status'] !== undefined) trailers = headers;
+    });
+    stream.on('trailers', (headers) => {
+      trailers = headers;
+    });
+    const reader = new MessageReader();
+    try {
+      for await (const piece of stream as AsyncIterable<Buffer>) {
+        for (const message of reader.push(piece)) yield method.responseDeserialize(message);
+      }
+    } catch (err) {
+      signal?.throwIfAborted();
+      if (trailers === undefined) throw connectionError(this.#endpoint, err);
+    } finally {
+      stream.destroy();
+    }
+    signal?.throwIfAborted();
+    if (trailers !== undefined) {
+      const failure = trailerError(trailers);
+      if (failure !== undefined) throw failure;
+      return;
+    }
+    if (status !== 200) {
+      throw new ConnectionError('not-skiff', this.#endpoint, { detail: `HTTP status ${status}` });
+    }
+    throw new ConnectionError('lost', this.#endpoint, { detail: 'the connection ended in the middle of a call' });
+  }
+}
+
+/** Resolves when the session can take calls. TLS 1.3 tells of a refused client certificate only after that. */
+function ready(
+  session: ClientHttp2Session,
+  endpoint: string,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<ClientHttp2Session> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      act();
+    };
+    const fail = (err: unknown): void => {
+      settle(() => reject(err instanceof Error && err.name === 'AbortError' ? err : connectionError(endpoint, err)));
+      session.destroy();
+    };
+    const onAbort = (): void => fail(signal?.reason);
+    const timer = setTimeout(() => {
+      fail(new ConnectionError('timeout', endpoint, { detail: `no connection within ${timeoutMs / 1000} s` }));
+    }, timeoutMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    // Errors after this also reach the streams they end, which tell of them.
+    session.on('error', fail);
+    // The server's settings come only after it has accepted our certificate.
+    session.once('remoteSettings', () => settle(() => resolve(session)));
+    session.once('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })));
+  });
+}

@@ -66,6 +66,7 @@ async function reconcileOnce(options: ReconcileLoopOptions, key: string): Promis
   const clock = options.clock ?? systemClock;
   const startMs = clock.monotonicMs();
   const limit = new AbortController();
+  setMaxListeners(0, limit.signal);
   const abort = (): void => limit.abort(options.signal.reason);
   options.signal.addEventListener('abort', abort, { once: true });
   const timeoutMs = options.timeoutMs ?? 60_000;

@@ -1,0 +1,62 @@
+/**
+ * What a controller is: a name, a queue of keys, and a reconciler. Event handlers only put keys into the queue; the
+ * reconciler reads the caches, lets a pure `plan` decide, and applies what it decided.
+ */
+import type { ResourceClient } from '../../lib/client/resource-client.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { EventSink } from '../../lib/events.ts';
+import type { Outcome } from '../../lib/reconcile-loop.ts';
+import type { WorkQueue } from '../../lib/work-queue.ts';
+import type { SharedInformers } from './shared-informers.ts';
+
+/** The part of a pino logger that controllers use. */
+export interface ControllerLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Settings of the controllers; all have defaults. */
+export interface ControllerSettings {
+  /** Milliseconds without a sign of life after which a node's state is unknown. */
+  readonly nodeGraceMs: number;
+  /** Milliseconds a pod may stay bound to a Node that does not exist. */
+  readonly orphanQuarantineMs: number;
+  /** Ended pods kept in the whole cluster; the oldest beyond are deleted. */
+  readonly endedPodsKept: number;
+}
+
+/** The defaults of {@link ControllerSettings}. */
+export const DEFAULT_SETTINGS: ControllerSettings = {
+  nodeGraceMs: 10_000,
+  orphanQuarantineMs: 40_000,
+  endedPodsKept: 1000,
+};
+
+/** What controllers are given. */
+export interface ControllerContext {
+  readonly client: ResourceClient;
+  readonly informers: SharedInformers;
+  /** A sink that speaks for the component `name`. */
+  readonly events: (name: string) => EventSink;
+  readonly clock: Clock;
+  readonly log: ControllerLog;
+  readonly settings: ControllerSettings;
+}
+
+/** One controller, wired to its informers. */
+export interface Controller {
+  readonly queue: WorkQueue;
+  /** Keys reconciled at the same time; 4 unless said. */
+  readonly workers?: number;
+  /** Makes what is wanted true for `key`. May be stopped at any instruction and run again. */
+  reconcile(key: string, signal: AbortSignal): Promise<Outcome>;
+}
+
+/** One line of the registry. */
+export interface ControllerDefinition {
+  readonly name: string;
+  /** Adds handlers to the informers; starts nothing. */
+  readonly create: (context: ControllerContext) => Controller;
+}

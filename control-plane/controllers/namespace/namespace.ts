@@ -1,0 +1,109 @@
+/**
+ * Empties namespaces that are being deleted, then lets them go: pods first, and only when they are gone everything else, so
+ * that no pod outlives the ConfigMaps, policies and secrets it runs by.
+ *
+ * Watches Namespaces (key: itself) and every namespaced kind (key: the namespace an object left, when that is terminating).
+ */
+import { rfc3339 } from '../../../lib/clock.ts';
+import { errorMessage } from '../../../lib/errors.ts';
+import { objectKey } from '../../../lib/informer.ts';
+import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
+import { WorkQueue } from '../../../lib/work-queue.ts';
+import { allKinds, type corev1, KINDS, type KubeObject, type ResourceType } from '../../../proto/index.ts';
+import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
+import { sameStatus } from '../same-value.ts';
+import { ignoreNotFound } from '../writes.ts';
+import { type PassResult, type Remaining, terminatingStatus } from './plan.ts';
+
+const NAME = 'namespace-controller';
+const FINALIZER = 'kubernetes';
+/** Milliseconds after which a namespace with something left in it is looked at even if no change was seen. */
+const RECHECK_MS = 5_000;
+const PARALLEL = 32;
+
+/** The namespace controller. */
+export const namespaceController: ControllerDefinition = { name: NAME, create };
+
+function create(context: ControllerContext): Controller {
+  const { client, informers, clock } = context;
+  const queue = new WorkQueue({ clock });
+  const namespaces = informers.of(KINDS.Namespace);
+  const kinds = allKinds().filter((type) => type.namespaced);
+  const isTerminating = (namespace: corev1.Namespace | undefined): boolean =>
+    namespace?.metadata?.deletionTimestamp !== undefined;
+
+  namespaces.addHandler({
+    onAdd: (namespace) => {
+      if (isTerminating(namespace)) queue.add(objectKey(namespace));
+    },
+    onUpdate: (_, namespace) => {
+      if (isTerminating(namespace)) queue.add(objectKey(namespace));
+    },
+  });
+  for (const type of kinds.filter((kind) => kind.messageName !== KINDS.Event.messageName)) {
+    informers.of(type).addHandler({
+      onDelete: (object) => {
+        const name = object.metadata?.namespace ?? '';
+        if (isTerminating(namespaces.get(name))) queue.add(name);
+      },
+    });
+  }
+
+  /** Asks for the deletion of everything of a kind; tells what was there. */
+  async function empty(type: ResourceType, namespace: string, signal: AbortSignal): Promise<PassResult> {
+    const { items } = await client.list(type, { namespace, signal });
+    const failures: string[] = [];
+    const queueOfItems = items.filter((object) => object.metadata?.deletionTimestamp === undefined).values();
+    const deleteNext = async (): Promise<void> => {
+      for (const object of queueOfItems) {
+        const { name = '', uid = '' } = object.metadata ?? {};
+        try {
+          const options = { uid, propagationPolicy: 'Background' as const, signal };
+          await ignoreNotFound(client.delete(type, { namespace, name }, options));
+        } catch (err) {
+          failures.push(errorMessage(err));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PARALLEL, items.length) }, deleteNext));
+    const left = items.length === 0 ? [] : (await client.list(type, { namespace, signal })).items;
+    return { remaining: [remainingOf(type, left)], failures };
+  }
+
+  async function pass(namespace: string, signal: AbortSignal): Promise<PassResult> {
+    const ofPods = await empty(KINDS.Pod, namespace, signal);
+    if (ofPods.remaining.some((r) => r.count > 0) || ofPods.failures.length > 0) return ofPods;
+    const others = kinds.filter((type) => type.messageName !== KINDS.Pod.messageName);
+    const results = await Promise.all(others.map((type) => empty(type, namespace, signal)));
+    return { remaining: results.flatMap((r) => r.remaining), failures: results.flatMap((r) => r.failures) };
+  }
+
+  async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
+    const cached = namespaces.get(key);
+    if (cached === undefined || !isTerminating(cached)) return done;
+    if (!(cached.spec?.finalizers ?? []).includes(FINALIZER)) return done;
+    const result = await pass(key, signal);
+    const empty = result.failures.length === 0 && result.remaining.every((r) => r.count === 0);
+    const status = terminatingStatus(cached.status, result, rfc3339(clock.now()));
+    let current = cached;
+    if (!empty && !sameStatus(status, cached.status)) {
+      current = await client.update(KINDS.Namespace, { ...cached, status }, { subresource: 'status', signal });
+    }
+    if (!empty) return after(RECHECK_MS);
+    const finalizers = (current.spec?.finalizers ?? []).filter((name) => name !== FINALIZER);
+    const emptied = { ...current, status, spec: { ...current.spec, finalizers } };
+    await ignoreNotFound(client.update(KINDS.Namespace, emptied, { signal }));
+    return done;
+  }
+
+  return { queue, reconcile };
+}
+
+function remainingOf(type: ResourceType, items: readonly KubeObject[]): Remaining {
+  const finalizers = new Map<string, number>();
+  for (const name of items.flatMap((object) => object.metadata?.finalizers ?? [])) {
+    finalizers.set(name, (finalizers.get(name) ?? 0) + 1);
+  }
+  const resource = `${type.plural}.${type.group}`.replace(/\.$/, '.');
+  return { resource, count: items.length, finalizers };
+}

@@ -1,0 +1,20 @@
+/** All controllers, in the order in which they are started. */
+import type { ControllerDefinition } from './controller.ts';
+import { deploymentController } from './deployment/deployment.ts';
+import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import { namespaceController } from './namespace/namespace.ts';
+import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
+import { podGarbageCollector } from './pod-garbage/pod-garbage.ts';
+import { replicaSetController } from './replica-set/replica-set.ts';
+import { taintEvictionController } from './taint-eviction/taint-eviction.ts';
+
+/** The registry. */
+export const CONTROLLERS: readonly ControllerDefinition[] = [
+  deploymentController,
+  replicaSetController,
+  garbageCollector,
+  namespaceController,
+  nodeLifecycleController,
+  taintEvictionController,
+  podGarbageCollector,
+];

@@ -1,0 +1,47 @@
+/** Ways of writing that several controllers share. */
+import { ApiError, hasReason } from '../../lib/errors.ts';
+
+/** How a batch went. */
+export interface BatchResult {
+  readonly succeeded: number;
+  readonly failures: readonly unknown[];
+}
+
+/** A batch grows by this factor after each that worked whole. */
+const GROWTH = 4;
+
+/**
+ * Runs `write` `count` times in batches of 1, 4, 16, … at a time, and stops after the first batch with a failure: what
+ * cannot work (no quota, a bad template) costs one request, not hundreds, and what works costs few rounds.
+ */
+export async function slowStart(count: number, write: (index: number) => Promise<void>): Promise<BatchResult> {
+  let succeeded = 0;
+  for (let start = 0, size = 1; start < count; start += size, size *= GROWTH) {
+    const indexes = Array.from({ length: Math.min(size, count - start) }, (_, i) => start + i);
+    const results = await Promise.allSettled(indexes.map((index) => write(index)));
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    succeeded += results.length - failures.length;
+    if (failures.length > 0) return { succeeded, failures };
+  }
+  return { succeeded, failures: [] };
+}
+
+/** Whether a write that failed so may nevertheless have happened. */
+export function mayHaveHappened(err: unknown): boolean {
+  return !(err instanceof ApiError) || hasReason(err, 'ServiceUnavailable', 'Timeout', 'InternalError');
+}
+
+/** Whether the namespace is being deleted, so that nothing can be created in it and nothing should be. */
+export function isNamespaceTerminating(err: unknown): boolean {
+  return err instanceof ApiError && err.causes.some((cause) => cause.reason === 'NamespaceTerminating');
+}
+
+/** Waits for `request`; undefined when the object is gone, which is what the caller wanted or cannot help. */
+export async function ignoreNotFound<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (err) {
+    if (hasReason(err, 'NotFound')) return undefined;
+    throw err;
+  }
+}

@@ -16,7 +16,7 @@ const DEBIAN_PACKAGE = 'nginx-light';
 
 const NGINX_CONF = `user nginx;
 worker_processes 1;
-error_log /dev/stderr notice;
+error_log stderr notice;
 pid /run/nginx.pid;
 events {
     worker_connections 1024;

@@ -5,6 +5,7 @@
  * reconcile per key at a time, back-off after a throw, the time limit, and the fields of log lines.
  */
 
+import { setMaxListeners } from 'node:events';
 import { type Clock, systemClock } from './clock.ts';
 import { errorMessage, hasReason } from './errors.ts';
 import type { WorkQueue } from './work-queue.ts';

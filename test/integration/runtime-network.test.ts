@@ -105,9 +105,10 @@ describe.skipIf(reason !== null)(`the pod network${reason === null ? '' : ` (ski
     try {
       return execFileSync(
         'nsenter',
-        [`--net=${netns}`, 'busybox', 'wget', '-q', '-T', '2', '-O', '-', `http://${address}/who`],
+        [`--net=${netns}`, 'chroot', host.rootfs, '/bin/wget', '-q', '-O', '-', `http://${address}/who`],
         {
           encoding: 'utf8',
+          timeout: 2000,
           stdio: ['ignore', 'pipe', 'ignore'],
           // A proxy of the machine's would answer instead.
           env: { PATH: process.env.PATH },
@@ -158,9 +159,7 @@ describe.skipIf(reason !== null)(`the pod network${reason === null ? '' : ` (ski
     expect(heardBy(node, '192.0.2.1:18080')).toBe('web');
     expect(heardBy(node, '127.0.0.1:18080')).toBe('web');
     expect(heardBy(node, '127.0.0.1:18081')).toBeNull();
-    expect((await exec(web.id, ['wget', '-q', '-T', '2', '-O', '-', 'http://192.0.2.1:18080/who'])).stdout).toBe(
-      'web\n',
-    );
+    expect((await exec(web.id, ['wget', '-q', '-O', '-', 'http://192.0.2.1:18080/who'])).stdout).toBe('web\n');
     await expect(pod(server('rival'), { hostPorts }, withTmp)).rejects.toThrow(/has host port 18080\/TCP/);
     // Another process on the same files knows the same ports.
     await driver.kill();

@@ -80,7 +80,8 @@ export class SharedPulls {
 
   #start(request: PullRequest): Transfer {
     const abort = new AbortController();
-    const listeners = new Set<(progress: ImageProgress) => void>();
+    // The first caller hears of the waiting too, which may begin at once.
+    const listeners = new Set(request.onProgress === undefined ? [] : [request.onProgress]);
     const onProgress = (progress: ImageProgress): void => {
       for (const listener of listeners) {
         listener(progress);

@@ -1,9 +1,18 @@
 /** Deployment: rolls pods from one template to the next through ReplicaSets. */
+import type { ErrorCause } from '../../lib/errors.ts';
 import { type appsv1, KINDS } from '../../proto/index.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
-import { templateColumns, workloadScale } from './replica-set.ts';
+import {
+  templateColumns,
+  validateWorkload,
+  validateWorkloadUpdate,
+  workloadScale,
+  workloadWarnings,
+} from './replica-set.ts';
+import { validateStrategy } from './rolling-strategy.ts';
+import { invalid, notNegative } from './validation/field-errors.ts';
 
 const PROGRESS_DEADLINE_SECONDS = 600;
 const REVISION_HISTORY_LIMIT = 10;
@@ -24,6 +33,21 @@ function setDefaults(object: appsv1.Deployment): void {
   if (spec.template !== undefined) defaultPodTemplate(spec.template);
 }
 
+function validate(object: appsv1.Deployment): ErrorCause[] {
+  const { minReadySeconds = 0, progressDeadlineSeconds, revisionHistoryLimit, strategy } = object.spec ?? {};
+  const causes = [
+    ...validateWorkload(object, 'Deployment'),
+    ...validateStrategy(strategy, 'spec.strategy'),
+    ...notNegative('spec.revisionHistoryLimit', revisionHistoryLimit),
+    ...notNegative('spec.progressDeadlineSeconds', progressDeadlineSeconds),
+  ];
+  if (progressDeadlineSeconds !== undefined && progressDeadlineSeconds <= minReadySeconds) {
+    const why = 'must be greater than minReadySeconds';
+    causes.push(invalid('spec.progressDeadlineSeconds', progressDeadlineSeconds, why));
+  }
+  return causes;
+}
+
 /** The definition of Deployment. */
 export const deployment: ResourceDefinition<appsv1.Deployment> = {
   type: KINDS.Deployment,
@@ -32,6 +56,9 @@ export const deployment: ResourceDefinition<appsv1.Deployment> = {
   prepareForCreate: (object) => {
     object.status = {};
   },
+  validate,
+  validateUpdate: validateWorkloadUpdate,
+  warnings: workloadWarnings,
   columns: [
     nameColumn,
     { name: 'READY', cell: (o) => `${o.status?.readyReplicas ?? 0}/${o.spec?.replicas ?? 0}` },

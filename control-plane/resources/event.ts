@@ -1,7 +1,9 @@
 /** Event: something that happened to an object. Events are kept for an hour. */
+import type { ErrorCause } from '../../lib/errors.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
+import { invalid } from './validation/field-errors.ts';
 
 const STORED_SECONDS = 3600;
 
@@ -23,10 +25,19 @@ function source(event: corev1.Event): string {
   return host === '' ? component : `${component}, ${host}`;
 }
 
+/** An event stands beside its object; those of objects without a namespace stand in `default`. */
+function validate(event: corev1.Event): ErrorCause[] {
+  const of = event.involvedObject?.namespace ?? '';
+  const namespace = event.metadata?.namespace ?? '';
+  const fits = of === '' ? ['', 'default', 'kube-system'].includes(namespace) : of === namespace;
+  return fits ? [] : [invalid('involvedObject.namespace', of, 'does not match event.namespace')];
+}
+
 /** The definition of Event. */
 export const event: ResourceDefinition<corev1.Event> = {
   type: KINDS.Event,
   storedSeconds: STORED_SECONDS,
+  validate,
   columns: [
     { name: 'LAST SEEN', age: true, cell: lastSeen },
     { name: 'TYPE', cell: (o) => o.type ?? '' },

@@ -23,7 +23,7 @@ export function validateMetadata(definition: AnyDefinition, metadata: metav1.Obj
     ...notNegative('metadata.generation', metadata.generation),
     ...validateLabels(metadata.labels, 'metadata.labels'),
     ...validateAnnotations(metadata.annotations, 'metadata.annotations'),
-    ...(metadata.finalizers ?? []).flatMap((name, i) => validateFinalizer(name, `metadata.finalizers[${i}]`)),
+    ...validateFinalizers(metadata.finalizers ?? [], 'metadata.finalizers'),
     ...validateOwners(metadata.ownerReferences ?? []),
   ];
 }
@@ -66,6 +66,11 @@ function validateNamespace(definition: AnyDefinition, namespace: string): ErrorC
     return namespace === '' ? [required('metadata.namespace')] : byRule('metadata.namespace', namespace, dnsLabel);
   }
   return namespace === '' ? [] : [forbidden('metadata.namespace', 'not allowed on this type')];
+}
+
+/** Everything wrong with a list of finalizers. */
+export function validateFinalizers(names: readonly string[], path: string): ErrorCause[] {
+  return names.flatMap((name, i) => validateFinalizer(name, `${path}[${i}]`));
 }
 
 function validateFinalizer(name: string, field: string): ErrorCause[] {

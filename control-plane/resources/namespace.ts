@@ -2,6 +2,7 @@
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
+import { validateFinalizers } from './metadata.ts';
 import { sortedKeys } from './sorted-keys.ts';
 
 const NAME_LABEL = 'kubernetes.io/metadata.name';
@@ -32,6 +33,7 @@ export const namespace: ResourceDefinition<corev1.Namespace> = {
   prepareForUpdate: (object, old) => {
     object.spec = { ...object.spec, finalizers: old.spec?.finalizers };
   },
+  validate: (object) => validateFinalizers(object.spec?.finalizers ?? [], 'spec.finalizers'),
   columns: [nameColumn, { name: 'STATUS', cell: (o) => o.status?.phase ?? '' }, ageColumn],
   selectableFields: { 'status.phase': (o) => o.status?.phase ?? '' },
 };

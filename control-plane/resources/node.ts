@@ -2,6 +2,7 @@
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { ageColumn, joined, NONE, nameColumn, UNKNOWN } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
+import { validateNode, validateNodeUpdate } from './node-rules.ts';
 
 const ROLE_PREFIX = 'node-role.kubernetes.io/';
 const ROLE_LABEL = 'kubernetes.io/role';
@@ -46,6 +47,8 @@ export const node: ResourceDefinition<corev1.Node> = {
   type: KINDS.Node,
   subresources: { status: true },
   setDefaults,
+  validate: validateNode,
+  validateUpdate: validateNodeUpdate,
   columns: [
     nameColumn,
     { name: 'STATUS', cell: statusText },

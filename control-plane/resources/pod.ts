@@ -4,6 +4,9 @@ import { ageColumn, countSince, NONE, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { defaultPod } from './pod-spec/defaults.ts';
 import { qosClass } from './pod-spec/qos.ts';
+import { validatePodUpdate } from './pod-spec/update.ts';
+import { validatePodSpec } from './pod-spec/validate.ts';
+import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { podSummary } from './pod-summary.ts';
 
 const DEFAULT_GRACE_SECONDS = 30;
@@ -38,6 +41,9 @@ export const pod: ResourceDefinition<corev1.Pod> = {
   subresources: { status: true, binding: true, eviction: true },
   setDefaults: defaultPod,
   prepareForCreate,
+  validate: (object) => validatePodSpec(object.spec, 'spec'),
+  validateUpdate: validatePodUpdate,
+  warnings: (object) => podSpecWarnings(object.spec, 'spec'),
   columns: [
     nameColumn,
     { name: 'READY', cell: (o) => podSummary(o).ready },

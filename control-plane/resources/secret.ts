@@ -2,7 +2,10 @@
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
+import { validateSecretType } from './secret-types.ts';
 import { sortedKeys } from './sorted-keys.ts';
+import { validateDataKeys, validateDataSize } from './validation/data.ts';
+import { immutable, validateSealed } from './validation/immutable.ts';
 
 /** `stringData` is for writing only: it is merged over `data` and never stored. */
 function setDefaults(secret: corev1.Secret): void {
@@ -18,6 +21,15 @@ function setDefaults(secret: corev1.Secret): void {
 export const secret: ResourceDefinition<corev1.Secret> = {
   type: KINDS.Secret,
   setDefaults,
+  validate: (object) => [
+    ...validateDataKeys('data', object.data),
+    ...validateDataSize('data', object.data),
+    ...validateSecretType(object),
+  ],
+  validateUpdate: (object, old) => [
+    ...immutable('type', object.type, old.type),
+    ...validateSealed(object, old, ['data']),
+  ],
   columns: [
     nameColumn,
     { name: 'TYPE', cell: (o) => o.type ?? '' },

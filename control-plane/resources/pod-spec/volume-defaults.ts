@@ -1,6 +1,7 @@
 /** Kubernetes' defaults of volumes. */
 import type { corev1 } from '../../../proto/index.ts';
 import { defaultPullPolicy } from './container-defaults.ts';
+import { sourcesOf } from './volumes.ts';
 
 const FILE_MODE = 0o644;
 const TOKEN_SECONDS = 3600;
@@ -8,7 +9,7 @@ const TOKEN_SECONDS = 3600;
 /** Fills in a volume. One without a source is an empty folder. */
 export function defaultVolume(volume: corev1.Volume): void {
   const { configMap, secret, downwardAPI, projected, hostPath, image, ephemeral } = volume;
-  if (!hasSource(volume)) volume.emptyDir = {};
+  if (sourcesOf(volume).length === 0) volume.emptyDir = {};
   if (configMap !== undefined) configMap.defaultMode ??= FILE_MODE;
   if (secret !== undefined) secret.defaultMode ??= FILE_MODE;
   if (downwardAPI !== undefined) {
@@ -21,12 +22,6 @@ export function defaultVolume(volume: corev1.Volume): void {
   if (ephemeral?.volumeClaimTemplate?.spec !== undefined)
     ephemeral.volumeClaimTemplate.spec.volumeMode ??= 'Filesystem';
   defaultRemote(volume);
-}
-
-function hasSource(volume: corev1.Volume): boolean {
-  return Object.entries(volume).some(
-    ([key, value]) => key !== 'name' && key !== '_unknownFields' && value !== undefined,
-  );
 }
 
 function defaultProjected(projected: corev1.ProjectedVolumeSource): void {

@@ -52,16 +52,17 @@ function validateRequirement(requirement: metav1.LabelSelectorRequirement, field
   return causes;
 }
 
-/** What is wrong with the selector of a workload whose pods carry `templateLabels`. */
+/** What is wrong with the selector of a workload of `kind` whose pods carry `templateLabels`. */
 export function validateWorkloadSelector(
   selector: metav1.LabelSelector | undefined,
   templateLabels: TextMap,
+  kind: string,
 ): ErrorCause[] {
   // An absent selector is refused by the schema.
   if (selector === undefined) return [];
   const requirements = labelRequirements(selector);
   if (requirements === undefined || requirements.length === 0) {
-    return [invalid('spec.selector', selector, 'empty selector is invalid for deployment')];
+    return [invalid('spec.selector', selector, `empty selector is invalid for ${kind.toLowerCase()}`)];
   }
   const causes = validateLabelSelector(selector, 'spec.selector');
   if (causes.length === 0 && !matchesLabels(requirements, templateLabels)) {

@@ -1,0 +1,55 @@
+/** What is wrong with the mounts and devices of a container. */
+import type { ErrorCause } from '../../../lib/errors.ts';
+import type { corev1 } from '../../../proto/index.ts';
+import { byRule, forbidden, invalid } from '../validation/field-errors.ts';
+import { localPath } from '../validation/texts.ts';
+import type { ContainerPlace } from './containers.ts';
+
+/** Everything wrong with the container's volume mounts and devices. */
+export function validateVolumeMounts({ container, path, spec }: ContainerPlace): ErrorCause[] {
+  const volumes = new Set((spec.volumes ?? []).map((volume) => volume.name));
+  const paths = new Set<string>();
+  const causes: ErrorCause[] = [];
+  for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+    const at = `${path}.volumeMounts[${i}]`;
+    const { name = '', mountPath = '' } = mount;
+    if (name !== '' && !volumes.has(name)) causes.push(notFound(`${at}.name`, name));
+    if (paths.has(mountPath)) causes.push(invalid(`${at}.mountPath`, mountPath, 'must be unique'));
+    paths.add(mountPath);
+    causes.push(...validateMount(mount, container.securityContext, at));
+  }
+  for (const [i, device] of (container.volumeDevices ?? []).entries()) {
+    const at = `${path}.volumeDevices[${i}]`;
+    const { name = '', devicePath = '' } = device;
+    if (name !== '' && !volumes.has(name)) causes.push(notFound(`${at}.name`, name));
+    if (paths.has(devicePath))
+      causes.push(invalid(`${at}.devicePath`, devicePath, 'must not already exist as a path in volumeMounts'));
+  }
+  return causes;
+}
+
+function notFound(field: string, value: string): ErrorCause {
+  return { field, reason: 'FieldValueNotFound', message: `Not found: ${JSON.stringify(value)}` };
+}
+
+function validateMount(
+  mount: corev1.VolumeMount,
+  security: corev1.SecurityContext | undefined,
+  path: string,
+): ErrorCause[] {
+  const { subPath = '', subPathExpr = '', mountPropagation, recursiveReadOnly, readOnly } = mount;
+  const causes: ErrorCause[] = [];
+  if (subPath !== '') causes.push(...byRule(`${path}.subPath`, subPath, localPath));
+  if (subPathExpr !== '') causes.push(...byRule(`${path}.subPathExpr`, subPathExpr, localPath));
+  if (subPath !== '' && subPathExpr !== '') {
+    causes.push(invalid(`${path}.subPathExpr`, subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
+  }
+  if (mountPropagation === 'Bidirectional' && security?.privileged !== true) {
+    const why = 'Bidirectional mount propagation is available only to privileged containers';
+    causes.push(forbidden(`${path}.mountPropagation`, why));
+  }
+  if (recursiveReadOnly !== undefined && recursiveReadOnly !== 'Disabled' && readOnly !== true) {
+    causes.push(forbidden(`${path}.recursiveReadOnly`, 'may only be specified when readOnly is true'));
+  }
+  return causes;
+}

@@ -54,7 +54,7 @@ function validateRequest({ limits, requests }: corev1.ResourceRequirements, name
   const limit = quantityOf(limits, name);
   if (request === undefined) return [];
   if (limit === undefined) {
-    return isDivisible(name)
+    return isDivisible(name) || !name.includes('/')
       ? []
       : [required(joinPath(`${path}.limits`, name), 'Limit must be set for non overcommitable resources')];
   }

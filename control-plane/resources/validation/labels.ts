@@ -8,6 +8,8 @@ import { byRule, forbidden, invalid, required, tooLong } from './field-errors.ts
 /** Largest sum of the lengths of all annotations' keys and values. */
 const MAX_ANNOTATIONS_BYTES = 256 * 1024;
 
+const OPERATORS: ReadonlySet<string | undefined> = new Set(['In', 'NotIn', 'Exists', 'DoesNotExist']);
+
 type TextMap = Readonly<Record<string, string>> | undefined;
 
 /** What is wrong with a map of labels. */
@@ -65,6 +67,8 @@ export function validateWorkloadSelector(
     return [invalid('spec.selector', selector, `empty selector is invalid for ${kind.toLowerCase()}`)];
   }
   const causes = validateLabelSelector(selector, 'spec.selector');
+  // An operator nobody knows is refused by the schema, and selects nothing.
+  if (selector.matchExpressions?.some((e) => !OPERATORS.has(e.operator)) === true) return causes;
   if (causes.length === 0 && !matchesLabels(requirements, templateLabels)) {
     const labels = templateLabels ?? {};
     causes.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));

@@ -1,7 +1,7 @@
 // Bundles the three programs into dist/, each a single CommonJS file, and makes V8's code cache for the command line so that it
 // starts fast. Usage: node build/bundle.mjs [name …]
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -16,6 +16,20 @@ const PROGRAMS = {
   'control-plane': 'control-plane/main.ts',
   'node-agent': 'node-agent/main.ts',
   'demo-images': 'build/demo-images/main.ts',
+};
+
+/** The etcd client reads its .proto files at run time, from beside its own module: here, from beside the bundle. */
+const etcdProto = {
+  name: 'etcd-proto',
+  setup(builder) {
+    builder.onLoad({ filter: /etcd3\/lib\/connection-pool\.js$/ }, ({ path }) => {
+      cpSync(join(path, '../../proto'), join(dist, 'etcd-proto'), { recursive: true });
+      const source = readFileSync(path, 'utf8');
+      const contents = source.replace('/../proto/rpc.proto', '/etcd-proto/rpc.proto');
+      if (contents === source) throw new Error('the etcd client no longer reads ../proto/rpc.proto');
+      return { contents, loader: 'js' };
+    });
+  },
 };
 
 const wanted = process.argv.slice(2);
@@ -46,6 +60,7 @@ async function bundle(name) {
       SKIFF_COMMIT: JSON.stringify(commit()),
       'import.meta.url': '__skiff_url',
     },
+    plugins: [etcdProto],
     banner: { js: "const __skiff_url = require('node:url').pathToFileURL(__filename).href;" },
   });
 }

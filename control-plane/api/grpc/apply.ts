@@ -1,0 +1,28 @@
+import type { apiv1 } from '../../../proto/index.ts';
+import { badRequest } from '../api-errors.ts';
+import { parseJson } from '../request/decode.ts';
+import { resolveTarget } from '../request/target.ts';
+import type { ApiServices } from '../services.ts';
+import { applyObject } from '../write/apply.ts';
+import { checkAccess, type UnaryVerb } from './call.ts';
+import { outputOf, writeReply } from './reply.ts';
+
+/** Resources.Apply. Without a kind in the target, the configuration's own apiVersion and kind say what it is. */
+export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> {
+  return async (request, { caller, signal }) => {
+    const config = parseJson(request.json ?? new Uint8Array());
+    const { apiVersion, kind } = config;
+    const given = request.target ?? {};
+    const named = (given.kind ?? '') !== '' || (given.resource ?? '') !== '';
+    const own = { apiVersion: text(apiVersion), kind: text(kind) };
+    const target = resolveTarget(named ? given : { ...given, ...own }, services.registry);
+    checkAccess(caller, 'patch', target);
+    if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
+    const outcome = await applyObject(services, { target, caller, dryRun: request.dryRun === true, signal }, config);
+    return writeReply(target.definition, outcome, outputOf(request.output));
+  };
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

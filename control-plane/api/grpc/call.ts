@@ -1,0 +1,131 @@
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerUnaryCall,
+  ServerWritableStream,
+  StatusObject,
+} from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { ApiError } from '../../../lib/errors.ts';
+import { type Attempt, authorize, type Caller } from '../request/caller.ts';
+import type { Target } from '../request/target.ts';
+import { callerOf } from './authenticate.ts';
+import { toServiceError } from './status.ts';
+
+/** What a verb knows of the call it serves. */
+export interface CallContext {
+  readonly caller: Caller;
+  /** Aborts when the client goes away, its deadline passes, or the server stops. */
+  readonly signal: AbortSignal;
+}
+
+/** A verb with one reply, already encoded. */
+export type UnaryVerb<Request> = (request: Request, context: CallContext) => Promise<Uint8Array>;
+
+/** A verb with a stream of replies, already encoded. */
+export type StreamingVerb<Request> = (request: Request, context: CallContext) => AsyncIterable<Uint8Array>;
+
+/** What the edge needs around every verb. */
+export interface CallEnvironment {
+  readonly log: Logger;
+  /** Aborts when the server stops: ends streams, lets single calls finish. */
+  readonly stopping: AbortSignal;
+}
+
+/** Serves a verb with one reply: who calls, cancellation, errors. */
+export function unary<Request>(env: CallEnvironment, verb: UnaryVerb<Request>): handleUnaryCall<Request, Uint8Array> {
+  return (call, callback) => {
+    const cancel = new AbortController();
+    call.on('cancelled', () => cancel.abort(new ApiError('Timeout', 'the client cancelled the call')));
+    const run = async (): Promise<Uint8Array> => verb(call.request, { caller: callerOf(call), signal: cancel.signal });
+    run().then(
+      (reply) => callback(null, reply),
+      (err: unknown) => {
+        reportInternal(env, call, err);
+        callback(toServiceError(err) as StatusObject);
+      },
+    );
+  };
+}
+
+/** Serves a verb with many replies; waits for the client to take each before the next is made. */
+export function streaming<Request>(
+  env: CallEnvironment,
+  verb: StreamingVerb<Request>,
+): handleServerStreamingCall<Request, Uint8Array> {
+  return (call) => {
+    const cancel = new AbortController();
+    const onCancelled = (): void => cancel.abort();
+    call.on('cancelled', onCancelled);
+    env.stopping.addEventListener('abort', onCancelled, { once: true });
+    pump(call, () => verb(call.request, { caller: callerOf(call), signal: cancel.signal }), cancel.signal)
+      .then(
+        () => {
+          if (env.stopping.aborted) call.destroy(asError(new ApiError('ServiceUnavailable', 'the server is stopping')));
+          else call.end();
+        },
+        (err: unknown) => {
+          if (cancel.signal.aborted && !env.stopping.aborted) return;
+          reportInternal(env, call, err);
+          call.destroy(asError(err));
+        },
+      )
+      .finally(() => env.stopping.removeEventListener('abort', onCancelled));
+  };
+}
+
+async function pump<Request>(
+  call: ServerWritableStream<Request, Uint8Array>,
+  replies: () => AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const reply of replies()) {
+    if (signal.aborted) return;
+    if (!call.write(reply)) await drained(call, signal);
+  }
+}
+
+function drained(call: ServerWritableStream<unknown, Uint8Array>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off('drain', done);
+      call.off('close', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    call.on('drain', done);
+    call.on('close', done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+function asError(err: unknown): Error {
+  const { code, details, metadata } = toServiceError(err);
+  return Object.assign(new Error(details), { code, details, metadata });
+}
+
+function reportInternal(
+  env: CallEnvironment,
+  call: Pick<ServerUnaryCall<unknown, unknown>, 'getPath'>,
+  err: unknown,
+): void {
+  if (err instanceof ApiError && err.reason !== 'InternalError') return;
+  env.log.error({ err, path: call.getPath() }, 'request failed');
+}
+
+/** Throws `Forbidden` unless the caller may do `verb` to the target. */
+export function checkAccess(caller: Caller, verb: string, target: Target): void {
+  const { definition, namespace, name, subresource } = target;
+  const { group, plural } = definition.type;
+  const refused = authorize(caller, { verb, group, resource: plural, subresource, namespace, name });
+  if (refused === undefined) return;
+  const qualified = group === '' ? plural : `${plural}.${group}`;
+  throw new ApiError('Forbidden', `${qualified}${name === '' ? '' : ` "${name}"`} is forbidden: ${refused}`);
+}
+
+/** The same for calls that are about the cluster and no kind. */
+export function checkClusterAccess(caller: Caller, verb: string): void {
+  const attempt: Attempt = { verb, group: '', resource: '', subresource: '', namespace: '', name: '' };
+  const refused = authorize(caller, attempt);
+  if (refused !== undefined) throw new ApiError('Forbidden', refused);
+}

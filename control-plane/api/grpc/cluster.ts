@@ -1,0 +1,42 @@
+import { apiv1 } from '../../../proto/index.ts';
+import { explain } from '../read/explain.ts';
+import type { AnyDefinition, ApiServices } from '../services.ts';
+import { checkClusterAccess, type UnaryVerb } from './call.ts';
+
+/** What the server says about itself. */
+export interface ClusterFacts {
+  readonly version: string;
+  readonly gitCommit: string;
+  readonly etcdVersion: string;
+}
+
+/** Cluster.Version */
+export function versionVerb(facts: ClusterFacts): UnaryVerb<apiv1.VersionRequest> {
+  return async (_request, { caller }) => {
+    checkClusterAccess(caller, 'get');
+    return apiv1.VersionReply.encode({ ...facts, nodeVersion: process.version }).finish();
+  };
+}
+
+/** Cluster.ListKinds */
+export function listKindsVerb(services: ApiServices): UnaryVerb<apiv1.ListKindsRequest> {
+  return async (_request, { caller }) => {
+    checkClusterAccess(caller, 'list');
+    return apiv1.ListKindsReply.encode({ kinds: services.registry.definitions.map(kindInfo) }).finish();
+  };
+}
+
+const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'apply', 'delete', 'deletecollection'];
+
+function kindInfo({ type }: AnyDefinition): apiv1.KindInfo {
+  const { group, version, kind, plural, singular, shortNames, namespaced } = type;
+  return { group, version, kind, plural, singular, shortNames: [...shortNames], namespaced, verbs: VERBS };
+}
+
+/** Cluster.Explain */
+export function explainVerb(services: ApiServices): UnaryVerb<apiv1.ExplainRequest> {
+  return async (request, { caller }) => {
+    checkClusterAccess(caller, 'get');
+    return apiv1.ExplainReply.encode(explain(services.registry, request)).finish();
+  };
+}

@@ -1,0 +1,77 @@
+import { type apiv1, corev1, type KubeObject, policyv1 } from '../../../proto/index.ts';
+import { badRequest } from '../api-errors.ts';
+import type { Caller } from '../request/caller.ts';
+import { decodePayload, hasPayload } from '../request/decode.ts';
+import { requireName, resolveTarget, type Target } from '../request/target.ts';
+import type { ApiServices } from '../services.ts';
+import { bindPod } from '../write/bind.ts';
+import { createObject } from '../write/create.ts';
+import { deleteObject } from '../write/delete.ts';
+import type { WriteOutcome, WriteRequest } from '../write/write-request.ts';
+import { checkAccess, type UnaryVerb } from './call.ts';
+import { outputOf, writeReply } from './reply.ts';
+
+/** Resources.Create, also of the subresources `binding` and `eviction`. */
+export function createVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest> {
+  return async (request, { caller, signal }) => {
+    const target = resolveTarget(request.target, services.registry);
+    checkAccess(caller, 'create', target);
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, signal };
+    const outcome = await carryOut(services, write, request);
+    return writeReply(target.definition, outcome, outputOf(request.output));
+  };
+}
+
+async function carryOut(
+  services: ApiServices,
+  write: WriteRequest,
+  request: apiv1.WriteRequest,
+): Promise<WriteOutcome> {
+  const { target } = write;
+  switch (target.subresource) {
+    case '':
+      return createObject(services, write, decodeObject(target, request, write.caller));
+    case 'binding':
+      return bind(services, write, request);
+    case 'eviction':
+      return evict(services, write, request);
+    default:
+      throw badRequest(`the subresource "${target.subresource}" cannot be created`);
+  }
+}
+
+/** The object of a write, decoded strictly as the target's kind. */
+export function decodeObject(target: Target, request: apiv1.WriteRequest, caller: Caller): KubeObject {
+  if (!hasPayload(request)) throw badRequest('the request carries no object');
+  const { messageName, message } = target.definition.type;
+  return decodePayload(request, messageName, (bytes) => message.decode(bytes), keepsUnknownFields(caller));
+}
+
+/** Agents may be newer or older than the server; what they know and we do not must survive. People's mistakes must not. */
+function keepsUnknownFields(caller: Caller): boolean {
+  return caller.internal || caller.groups.includes('system:nodes');
+}
+
+async function bind(services: ApiServices, write: WriteRequest, request: apiv1.WriteRequest): Promise<WriteOutcome> {
+  const name = requireName(write.target);
+  const binding = decodePayload(request, 'skiff.core.v1.Binding', (bytes) => corev1.Binding.decode(bytes), false);
+  const node = binding.target?.name ?? '';
+  if (node === '') throw badRequest('target.name: Required value: a binding names a node');
+  const { namespace } = write.target;
+  const uid = binding.metadata?.uid ?? '';
+  const { caller, dryRun, signal } = write;
+  return bindPod(services, { namespace, name, uid, node }, { caller, dryRun, signal });
+}
+
+async function evict(services: ApiServices, write: WriteRequest, request: apiv1.WriteRequest): Promise<WriteOutcome> {
+  const eviction = hasPayload(request)
+    ? decodePayload(request, 'skiff.policy.v1.Eviction', (bytes) => policyv1.Eviction.decode(bytes), false)
+    : {};
+  const { deleteOptions } = eviction;
+  return deleteObject(services, write, {
+    propagationPolicy: deleteOptions?.propagationPolicy ?? '',
+    gracePeriodSeconds: deleteOptions?.gracePeriodSeconds,
+    uid: deleteOptions?.preconditions?.uid,
+    resourceVersion: deleteOptions?.preconditions?.resourceVersion,
+  });
+}

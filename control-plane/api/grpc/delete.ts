@@ -1,0 +1,49 @@
+import { apiv1 } from '../../../proto/index.ts';
+import { badRequest } from '../api-errors.ts';
+import { resolveTarget } from '../request/target.ts';
+import type { ApiServices } from '../services.ts';
+import { deleteObject } from '../write/delete.ts';
+import { deleteCollection } from '../write/delete-collection.ts';
+import { checkAccess, type UnaryVerb } from './call.ts';
+import { identityOf, outputOf, writeReply } from './reply.ts';
+
+/** Resources.Delete */
+export function deleteVerb(services: ApiServices): UnaryVerb<apiv1.DeleteRequest> {
+  return async (request, { caller, signal }) => {
+    const target = resolveTarget(request.target, services.registry);
+    checkAccess(caller, 'delete', target);
+    if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be deleted`);
+    const write = { target, caller, dryRun: request.dryRun === true, signal };
+    const outcome = await deleteObject(services, write, {
+      propagationPolicy: request.propagationPolicy ?? '',
+      gracePeriodSeconds: request.gracePeriodSeconds,
+      uid: request.uid,
+      resourceVersion: request.resourceVersion,
+    });
+    return writeReply(target.definition, outcome, outputOf(request.output));
+  };
+}
+
+/** Resources.DeleteCollection */
+export function deleteCollectionVerb(services: ApiServices): UnaryVerb<apiv1.DeleteCollectionRequest> {
+  return async (request, { caller, signal }) => {
+    const target = resolveTarget(request.target, services.registry);
+    checkAccess(caller, 'deletecollection', target);
+    if (target.name !== '') throw badRequest('the deletion of a collection names no object');
+    const deleted = await deleteCollection(
+      services,
+      { target, caller, dryRun: request.dryRun === true, signal },
+      {
+        selectors: { labelSelector: request.labelSelector ?? '', fieldSelector: request.fieldSelector ?? '' },
+        deletion: {
+          propagationPolicy: request.propagationPolicy ?? '',
+          gracePeriodSeconds: request.gracePeriodSeconds,
+          uid: undefined,
+          resourceVersion: undefined,
+        },
+      },
+    );
+    const identities = deleted.map((object) => identityOf(target.definition.type, object));
+    return apiv1.DeleteCollectionReply.encode({ deleted: identities }).finish();
+  };
+}

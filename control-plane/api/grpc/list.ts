@@ -1,0 +1,67 @@
+import { apiv1 } from '../../../proto/index.ts';
+import { type ListPage, listObjects } from '../read/list.ts';
+import { resolveTarget } from '../request/target.ts';
+import type { AnyDefinition, ApiServices } from '../services.ts';
+import { checkAccess, type UnaryVerb } from './call.ts';
+import { columnsOf, identityOf, jsonOf, outputOf, rowOf } from './reply.ts';
+import { packListItem } from './wire.ts';
+
+/** Stored bytes in one reply. Replies stay under 3 MiB; JSON is about twice as long as the stored form. */
+const MAX_OBJECT_BYTES = 2_500_000;
+const MAX_JSON_BYTES = 1_000_000;
+/** Rows in one reply when only rows are sent. */
+const MAX_ROWS = 5_000;
+
+/** Resources.List */
+export function listVerb(services: ApiServices): UnaryVerb<apiv1.ListRequest> {
+  return async (request, { caller, signal }) => {
+    const target = resolveTarget(request.target, services.registry);
+    checkAccess(caller, 'list', target);
+    const output = outputOf(request.output);
+    const limit = request.limit ?? 0;
+    const page = await listObjects(services, target, {
+      labelSelector: request.labelSelector ?? '',
+      fieldSelector: request.fieldSelector ?? '',
+      limit: output === apiv1.Output.TABLE ? Math.min(limit || MAX_ROWS, MAX_ROWS) : limit,
+      continueText: request.continue ?? '',
+      resourceVersion: request.resourceVersion ?? '',
+      exact: request.exact === true,
+      maxBytes:
+        output === apiv1.Output.OBJECT
+          ? MAX_OBJECT_BYTES
+          : output === apiv1.Output.NONE
+            ? Number.POSITIVE_INFINITY
+            : MAX_JSON_BYTES,
+      signal,
+    });
+    return encodePage(target.definition, page, output);
+  };
+}
+
+function encodePage(definition: AnyDefinition, page: ListPage, output: apiv1.Output): Uint8Array {
+  const reply: apiv1.ListReply = {
+    resourceVersion: String(page.version),
+    continue: page.continueText,
+    remaining: page.remaining,
+    identity: identityOf(definition.type),
+  };
+  if (output === apiv1.Output.TABLE) {
+    const rows = page.entries.flatMap(({ object, version }) =>
+      object === undefined ? [] : rowOf(definition, object, { version, withJson: false }),
+    );
+    return apiv1.ListReply.encode({ ...reply, table: { columns: columnsOf(definition), rows } }).finish();
+  }
+  if (output === apiv1.Output.JSON) {
+    const items = page.entries.flatMap(({ object, version }) =>
+      object === undefined ? [] : { json: jsonOf(definition, object), resourceVersion: String(version) },
+    );
+    return apiv1.ListReply.encode({ ...reply, items }).finish();
+  }
+  const rest = Buffer.from(apiv1.ListReply.encode(reply).finish());
+  if (output === apiv1.Output.NONE) return rest;
+  // Fields of one message may stand in any order, so the items can simply precede the rest.
+  return Buffer.concat([
+    ...page.entries.map((entry) => packListItem(definition.type, entry.value, entry.version)),
+    rest,
+  ]);
+}

@@ -1,0 +1,49 @@
+import { errorMessage } from '../../../lib/errors.ts';
+import { apiv1, type autoscalingv1, type Json, toJson } from '../../../proto/index.ts';
+import { mergePatch } from '../../merge/merge-patch.ts';
+import { badRequest } from '../api-errors.ts';
+import { getObject } from '../read/get.ts';
+import { decodeJson } from '../request/decode.ts';
+import { resolveTarget } from '../request/target.ts';
+import type { ApiServices } from '../services.ts';
+import { type PatchBody, patchObject } from '../write/patch.ts';
+import { SCALE_MESSAGE, scaleOf, updateScale } from '../write/scale.ts';
+import type { WriteRequest } from '../write/write-request.ts';
+import { checkAccess, type UnaryVerb } from './call.ts';
+import { outputOf, writeReply } from './reply.ts';
+import { scaleReply } from './scale-reply.ts';
+
+const TYPES = new Map<apiv1.PatchType, PatchBody['type']>([
+  [apiv1.PatchType.JSON, 'json'],
+  [apiv1.PatchType.MERGE, 'merge'],
+  [apiv1.PatchType.STRATEGIC, 'strategic'],
+]);
+
+/** Resources.Patch, also of the subresources `status` and `scale`. */
+export function patchVerb(services: ApiServices): UnaryVerb<apiv1.PatchRequest> {
+  return async (request, { caller, signal }) => {
+    const target = resolveTarget(request.target, services.registry);
+    checkAccess(caller, 'patch', target);
+    const type = TYPES.get(request.type ?? apiv1.PatchType.UNSPECIFIED);
+    if (type === undefined) throw badRequest('the request names no type of patch (JSON, MERGE or STRATEGIC)');
+    const body = { type, patch: parsePatch(request.patch) };
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, signal };
+    const output = outputOf(request.output);
+    if (target.subresource === 'scale') {
+      if (type === 'json') throw badRequest('the subresource "scale" takes merge patches only');
+      const { object } = await getObject(services, target, signal);
+      const current = toJson(SCALE_MESSAGE, scaleOf(target, object ?? {}));
+      const wanted = decodeJson<autoscalingv1.Scale>(SCALE_MESSAGE, mergePatch(current, body.patch));
+      return scaleReply(scaleOf(target, (await updateScale(services, write, wanted)).object), output);
+    }
+    return writeReply(target.definition, await patchObject(services, write, body), output);
+  };
+}
+
+function parsePatch(bytes: Uint8Array | undefined): Json {
+  try {
+    return JSON.parse(Buffer.from(bytes ?? []).toString('utf8')) as Json;
+  } catch (err) {
+    throw badRequest(`the patch is not JSON: ${errorMessage(err)}`);
+  }
+}

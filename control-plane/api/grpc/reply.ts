@@ -1,0 +1,109 @@
+import { apiv1, type KubeObject, type ResourceType, toJson } from '../../../proto/index.ts';
+import { toAny } from '../request/decode.ts';
+import type { AnyDefinition } from '../services.ts';
+import type { WriteAction, WriteOutcome } from '../write/write-request.ts';
+
+/** An object to be put into a reply in the form asked for. */
+export interface Answer {
+  readonly definition: AnyDefinition;
+  readonly object: KubeObject;
+  /** The stored bytes, where the object came with them. */
+  readonly bytes: Uint8Array;
+  readonly version: number;
+}
+
+const ACTIONS: Readonly<Record<WriteAction, apiv1.Action>> = {
+  created: apiv1.Action.CREATED,
+  configured: apiv1.Action.CONFIGURED,
+  unchanged: apiv1.Action.UNCHANGED,
+  deleted: apiv1.Action.DELETED,
+  deleting: apiv1.Action.DELETING,
+};
+
+/** The reply with one object. */
+export function objectReply(answer: Answer, output: apiv1.Output, extra: Partial<apiv1.ObjectReply> = {}): Uint8Array {
+  const { definition, object, version } = answer;
+  const reply: apiv1.ObjectReply = {
+    ...form(answer, output),
+    resourceVersion: String(version),
+    identity: identityOf(definition.type, object),
+    ...extra,
+  };
+  return apiv1.ObjectReply.encode(reply).finish();
+}
+
+/** The reply to a write. */
+export function writeReply(definition: AnyDefinition, outcome: WriteOutcome, output: apiv1.Output): Uint8Array {
+  const { object, bytes, version, warnings } = outcome;
+  return objectReply({ definition, object, bytes, version }, output, {
+    action: ACTIONS[outcome.action],
+    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
+  });
+}
+
+function form({ definition, object, bytes, version }: Answer, output: apiv1.Output): apiv1.ObjectReply {
+  switch (output) {
+    case apiv1.Output.JSON:
+      return { json: jsonOf(definition, object) };
+    case apiv1.Output.TABLE:
+      return {
+        table: { columns: columnsOf(definition), rows: [rowOf(definition, object, { version, withJson: false })] },
+      };
+    case apiv1.Output.NONE:
+      return {};
+    default:
+      return { object: toAny(definition.type, bytes) };
+  }
+}
+
+/** Kubernetes JSON of an object, as bytes. */
+export function jsonOf(definition: AnyDefinition, object: KubeObject): Buffer {
+  return Buffer.from(JSON.stringify(toJson(definition.type.messageName, object)));
+}
+
+/** The columns of a kind's table. */
+export function columnsOf(definition: AnyDefinition): apiv1.Column[] {
+  return definition.columns.map(({ name, wide, age }) => ({
+    name,
+    ...(wide === true ? { wide } : {}),
+    ...(age === true ? { age } : {}),
+  }));
+}
+
+/** One row of a kind's table. `withJson` adds the object itself, for label columns and sorting. */
+export function rowOf(
+  definition: AnyDefinition,
+  object: KubeObject,
+  { version, withJson }: { readonly version: number; readonly withJson: boolean },
+): apiv1.Row {
+  const { namespace, name } = object.metadata ?? {};
+  return {
+    cells: definition.columns.map(({ cell }) => cell(object)),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    resourceVersion: String(version),
+    ...(withJson ? { json: jsonOf(definition, object) } : {}),
+  };
+}
+
+/** Who an object is, with its kind's names. */
+export function identityOf(type: ResourceType, object?: KubeObject): apiv1.ObjectIdentity {
+  const { group, version, kind, plural, singular, namespaced } = type;
+  const { namespace, name, uid } = object?.metadata ?? {};
+  return {
+    group,
+    version,
+    kind,
+    plural,
+    singular,
+    namespaced,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    ...(uid === undefined ? {} : { uid }),
+  };
+}
+
+/** The form asked for, objects when nothing is said. */
+export function outputOf(output: apiv1.Output | undefined): apiv1.Output {
+  return output ?? apiv1.Output.OBJECT;
+}

@@ -1,0 +1,28 @@
+import { type apiv1, autoscalingv1 } from '../../../proto/index.ts';
+import { decodePayload } from '../request/decode.ts';
+import { resolveTarget } from '../request/target.ts';
+import type { ApiServices } from '../services.ts';
+import { SCALE_MESSAGE, scaleOf, updateScale } from '../write/scale.ts';
+import { updateObject } from '../write/update.ts';
+import type { WriteRequest } from '../write/write-request.ts';
+import { checkAccess, type UnaryVerb } from './call.ts';
+import { decodeObject } from './create.ts';
+import { outputOf, writeReply } from './reply.ts';
+import { scaleReply } from './scale-reply.ts';
+
+/** Resources.Update, also of the subresources `status` and `scale`. */
+export function updateVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest> {
+  return async (request, { caller, signal }) => {
+    const target = resolveTarget(request.target, services.registry);
+    checkAccess(caller, 'update', target);
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, signal };
+    const output = outputOf(request.output);
+    if (target.subresource === 'scale') {
+      const wanted = decodePayload(request, SCALE_MESSAGE, (bytes) => autoscalingv1.Scale.decode(bytes), false);
+      const outcome = await updateScale(services, write, wanted);
+      return scaleReply(scaleOf(target, outcome.object), output);
+    }
+    const outcome = await updateObject(services, write, decodeObject(target, request, caller));
+    return writeReply(target.definition, outcome, output);
+  };
+}

@@ -1,0 +1,104 @@
+import { hasReason } from '../../../lib/errors.ts';
+import { apiv1, type KubeObject } from '../../../proto/index.ts';
+import { tooOld, type WatchBatch, type WatchedEvent, watchObjects } from '../read/watch.ts';
+import { resolveTarget } from '../request/target.ts';
+import type { AnyDefinition, ApiServices } from '../services.ts';
+import { withVersion } from '../stored-object.ts';
+import { checkAccess, type StreamingVerb } from './call.ts';
+import { columnsOf, jsonOf, outputOf, rowOf } from './reply.ts';
+import { packOtherWatchEvent, packWatchEvent } from './wire.ts';
+
+/** Most bytes in one reply, beyond its first event. */
+const MAX_REPLY_BYTES = 1_000_000;
+
+const EVENT_TYPES = {
+  ADDED: apiv1.EventType.ADDED,
+  MODIFIED: apiv1.EventType.MODIFIED,
+  DELETED: apiv1.EventType.DELETED,
+} as const;
+
+/** Resources.Watch */
+export function watchVerb(services: ApiServices): StreamingVerb<apiv1.WatchRequest> {
+  return async function* (request, { caller, signal }) {
+    const target = resolveTarget(request.target, services.registry);
+    checkAccess(caller, 'watch', target);
+    const options = {
+      labelSelector: request.labelSelector ?? '',
+      fieldSelector: request.fieldSelector ?? '',
+      resourceVersion: request.resourceVersion ?? '',
+      sendInitialEvents: request.sendInitialEvents === true,
+      bookmarks: request.bookmarks === true,
+    };
+    try {
+      for await (const batch of watchObjects(services, target, options, signal)) {
+        yield* encodeBatch(target.definition, batch, outputOf(request.output));
+      }
+    } catch (err) {
+      throw hasReason(err, 'Expired') ? tooOld(options.resourceVersion, err) : err;
+    }
+  };
+}
+
+function* encodeBatch(definition: AnyDefinition, batch: WatchBatch, output: apiv1.Output): Generator<Uint8Array> {
+  if (batch.bookmark) {
+    yield packOtherWatchEvent({
+      type: apiv1.EventType.BOOKMARK,
+      resourceVersion: String(batch.version),
+      initialEventsEnd: batch.initialEventsEnd,
+    });
+    return;
+  }
+  let parts: Buffer[] = [];
+  let bytes = 0;
+  for (const event of batch.events) {
+    const part = encodeOnce(definition, event, output);
+    if (bytes > 0 && bytes + part.byteLength > MAX_REPLY_BYTES) {
+      yield concat(parts);
+      parts = [];
+      bytes = 0;
+    }
+    parts.push(part);
+    bytes += part.byteLength;
+  }
+  if (parts.length > 0) yield concat(parts);
+}
+
+function concat(parts: readonly Buffer[]): Buffer {
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+/** Encodings kept with a change: one for each way watchers see it (selectors make a change an ADDED for some of them). */
+type Memo = Map<string, Buffer>;
+
+/** The event's bytes, made once however many watchers receive it. */
+function encodeOnce(definition: AnyDefinition, event: WatchedEvent, output: apiv1.Output): Buffer {
+  const { source } = event;
+  if (source === undefined) return encode(definition, event, output);
+  source.memo ??= new Map<string, Buffer>();
+  const memo = source.memo as Memo;
+  const key = `${event.type} ${output} ${event.entry === source.entry}`;
+  let bytes = memo.get(key);
+  if (bytes === undefined) {
+    bytes = encode(definition, event, output);
+    memo.set(key, bytes);
+  }
+  return bytes;
+}
+
+function encode(definition: AnyDefinition, event: WatchedEvent, output: apiv1.Output): Buffer {
+  const { entry, version } = event;
+  const type = EVENT_TYPES[event.type];
+  if (output === apiv1.Output.OBJECT)
+    return packWatchEvent(type, { type: definition.type, value: entry.value, version });
+  const base: apiv1.WatchEvent = { type, resourceVersion: String(version) };
+  const object = objectAt(event);
+  if (output === apiv1.Output.NONE || object === undefined) return packOtherWatchEvent(base);
+  if (output === apiv1.Output.JSON) return packOtherWatchEvent({ ...base, json: jsonOf(definition, object) });
+  const rows = [rowOf(definition, object, { version, withJson: false })];
+  return packOtherWatchEvent({ ...base, table: { columns: columnsOf(definition), rows } });
+}
+
+function objectAt({ entry, version }: WatchedEvent): KubeObject | undefined {
+  const { object } = entry;
+  return object === undefined || entry.version === version ? object : withVersion({ ...object }, version);
+}

@@ -1,0 +1,125 @@
+import type { ErrorCause } from '../../../lib/errors.ts';
+import { ApiError, errorMessage } from '../../../lib/errors.ts';
+import {
+  type DecodeIssue,
+  fromJson,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  type ResourceType,
+  typeUrl,
+} from '../../../proto/index.ts';
+import { badRequest } from '../api-errors.ts';
+import { normalize } from './inspect.ts';
+
+/** An object as it comes in a request: the typed message, or JSON text. */
+export interface ObjectPayload {
+  readonly object?: { readonly typeUrl?: string | undefined; readonly value?: Uint8Array | undefined } | undefined;
+  readonly json?: Uint8Array | undefined;
+}
+
+/** Whether the request carries an object in either form. */
+export function hasPayload(payload: ObjectPayload): boolean {
+  return payload.object !== undefined || (payload.json !== undefined && payload.json.length > 0);
+}
+
+/**
+ * Reads the object of a request as `messageName`, strictly: every unknown or ill-typed field is reported, all at once, as
+ * one `BadRequest` with a cause per field. `keepUnknown` lets newer parts' fields pass through (our own agents' writes).
+ */
+export function decodePayload<T extends object>(
+  payload: ObjectPayload,
+  messageName: string,
+  decodeBytes: (bytes: Uint8Array) => T,
+  keepUnknown: boolean,
+): T {
+  if (payload.object === undefined) {
+    return decodeJson<T>(messageName, parseJson(payload.json ?? new Uint8Array()));
+  }
+  const url = payload.object.typeUrl ?? '';
+  if (url.slice(url.lastIndexOf('/') + 1) !== messageName) {
+    throw badRequest(`the object is a "${url}", but the request is about "type.googleapis.com/${messageName}"`);
+  }
+  let value: T;
+  try {
+    value = decodeBytes(payload.object.value ?? new Uint8Array());
+  } catch (err) {
+    throw new ApiError('BadRequest', `the object cannot be decoded as ${messageName}: ${errorMessage(err)}`, {
+      cause: err,
+    });
+  }
+  normalizeTyped(messageName, value, keepUnknown);
+  return value;
+}
+
+/** Puts a typed object into canonical form in place; throws `BadRequest` for what no JSON could say. */
+export function normalizeTyped(messageName: string, value: object, keepUnknown: boolean): void {
+  const { unknown, problems } = normalize(messageName, value);
+  const causes: ErrorCause[] = [...problems];
+  if (!keepUnknown) {
+    for (const { path, number } of unknown) {
+      const where = path === '' ? 'the object' : path;
+      causes.push({ field: path, reason: 'FieldValueUnknown', message: `unknown field number ${number} in ${where}` });
+    }
+  }
+  if (causes.length > 0) throw strictDecodingError(causes);
+}
+
+/** Parses JSON text that must be an object. Throws `BadRequest`. */
+export function parseJson(bytes: Uint8Array): JsonObject {
+  let json: Json;
+  try {
+    json = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as Json;
+  } catch (err) {
+    throw new ApiError('BadRequest', `the object is not JSON: ${errorMessage(err)}`, { cause: err });
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw badRequest('the object is not a JSON object');
+  return json;
+}
+
+/** Reads JSON as `messageName`, strictly. Throws `BadRequest` with a cause per field. */
+export function decodeJson<T extends object>(messageName: string, json: Json): T {
+  const { value, issues } = fromJson<T>(messageName, json);
+  if (issues.length > 0) throw strictDecodingError(issues.map(toCause));
+  return value;
+}
+
+const CAUSE_REASONS = {
+  unknown: 'FieldValueUnknown',
+  type: 'FieldValueTypeInvalid',
+  value: 'FieldValueInvalid',
+} as const;
+
+function toCause(issue: DecodeIssue): ErrorCause {
+  const hint = issue.suggestion === undefined ? '' : ` (did you mean "${issue.suggestion}"?)`;
+  return { field: issue.path, reason: CAUSE_REASONS[issue.reason], message: `${issue.message}${hint}` };
+}
+
+function strictDecodingError(causes: readonly ErrorCause[]): ApiError {
+  const parts = causes.map(({ field, reason, message }) =>
+    reason === 'FieldValueUnknown' || field === '' ? message : `${field}: ${message}`,
+  );
+  return badRequest(`strict decoding error: ${parts.join(', ')}`, causes);
+}
+
+/**
+ * Checks that the object says it is what the request is about; fills in apiVersion and kind where it says nothing. Throws
+ * `BadRequest`.
+ */
+export function stampType(object: KubeObject, type: ResourceType): void {
+  const { apiVersion, kind } = object;
+  if ((apiVersion !== undefined && apiVersion !== type.apiVersion) || (kind !== undefined && kind !== type.kind)) {
+    throw badRequest(
+      `the object is of kind "${kind ?? ''}" in version "${apiVersion ?? ''}", but the request is about ` +
+        `"${type.kind}" in version "${type.apiVersion}"`,
+    );
+  }
+  object.apiVersion = type.apiVersion;
+  object.kind = type.kind;
+}
+
+/** An object's message packed as the API carries it. */
+export function toAny(type: ResourceType, value: Uint8Array): { typeUrl: string; value: Buffer } {
+  return { typeUrl: typeUrl(type), value: Buffer.from(value.buffer, value.byteOffset, value.byteLength) };
+}

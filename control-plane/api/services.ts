@@ -1,0 +1,28 @@
+import type { KubeObject } from '../../proto/index.ts';
+import type { ResourceDefinition } from '../resources/definition.ts';
+import type { Store } from '../store/store.ts';
+import type { WatchCache } from '../store/watch-cache.ts';
+import type { AdmissionStep } from './admission/admission-step.ts';
+
+/** A kind as the generic code sees it. */
+export type AnyDefinition = ResourceDefinition<KubeObject>;
+
+/** The kinds served, by what callers call them. */
+export interface KindRegistry {
+  readonly definitions: readonly AnyDefinition[];
+  findDefinition(apiVersion: string, kind: string): AnyDefinition | undefined;
+  /** By plural, singular or short name as people type it, with or without its group. Throws `NotFound`. */
+  resolveResource(text: string): AnyDefinition;
+}
+
+/** What every verb works with. */
+export interface ApiServices {
+  readonly store: Store;
+  /** All objects in memory. Its decoded objects have defaults and resourceVersion, and are shared: never changed. */
+  readonly cache: WatchCache<KubeObject>;
+  readonly registry: KindRegistry;
+  /** Run in order on every write, after defaulting and before validation. */
+  readonly admission: readonly AdmissionStep[];
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}

@@ -1,0 +1,124 @@
+import { hasReason } from '../../../lib/errors.ts';
+import { type Json, type JsonObject, type KubeObject, toJson } from '../../../proto/index.ts';
+import { applyThreeWay } from '../../merge/three-way-apply.ts';
+import { badRequest, modifiedConflict } from '../api-errors.ts';
+import { decodeJson, stampType } from '../request/decode.ts';
+import { nameForWrite, namespaceForWrite } from '../request/target.ts';
+import type { AnyDefinition, ApiServices } from '../services.ts';
+import { parseVersion } from '../stored-object.ts';
+import { createObject } from './create.ts';
+import { type Current, guardedWrite } from './guarded-write.ts';
+import { warningsFor } from './prepare.ts';
+import { decideReplacement } from './update.ts';
+import type { WriteOutcome, WriteRequest } from './write-request.ts';
+
+/** Where the configuration given last is kept, as kubectl keeps it. */
+export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/**
+ * Makes the object what the configuration says, and leaves alone what it never said: a three-way merge of the configuration
+ * applied last, the live object, and `config`. Creates what is not there.
+ */
+export async function applyObject(
+  services: ApiServices,
+  request: WriteRequest,
+  config: JsonObject,
+): Promise<WriteOutcome> {
+  const { definition } = request.target;
+  // Read once on its own, so that mistakes are reported against what the person wrote.
+  const written = decodeJson<KubeObject>(definition.type.messageName, config);
+  stampType(written, definition.type);
+  const namespace = namespaceForWrite(request.target, written);
+  const name = nameForWrite(request.target, written);
+  if (name === '') throw badRequest('name must be provided: apply does not generate names');
+  const inNamespace = { ...request, target: { ...request.target, namespace, name } };
+  const modified = withLastApplied(config, definition, { name, namespace });
+  for (;;) {
+    try {
+      return await applyToLive(services, inNamespace, modified);
+    } catch (err) {
+      if (!(err instanceof NothingLive)) throw err;
+    }
+    try {
+      const object = decodeJson<KubeObject>(definition.type.messageName, withoutVersion(modified));
+      return await createObject(services, inNamespace, object);
+    } catch (err) {
+      // Somebody created it in the meantime: merge with that.
+      if (!hasReason(err, 'AlreadyExists')) throw err;
+    }
+  }
+}
+
+/** There is no live object: the configuration is created instead. */
+class NothingLive extends Error {}
+
+async function applyToLive(services: ApiServices, request: WriteRequest, modified: JsonObject): Promise<WriteOutcome> {
+  const { definition, name } = request.target;
+  const outcome = await guardedWrite(services, request, name, (current) => {
+    if (current === undefined) throw new NothingLive();
+    const next = merged(definition, current, modified);
+    const ifVersion = parseVersion(next.metadata?.resourceVersion);
+    if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
+    return decideReplacement(services, request, { name, current, next });
+  });
+  const hint =
+    outcome.action === 'unchanged' || lastAppliedOf(outcome.object) === undefined
+      ? []
+      : warningsFor(definition, outcome.object);
+  return { ...outcome, warnings: hint };
+}
+
+function merged(definition: AnyDefinition, current: Current, modified: JsonObject): KubeObject {
+  const { messageName } = definition.type;
+  const live = toJson(messageName, current.object);
+  const lastApplied = lastAppliedOf(current.object) ?? null;
+  const next = decodeJson<KubeObject>(messageName, applyThreeWay(messageName, { lastApplied, live, modified }));
+  stampType(next, definition.type);
+  return next;
+}
+
+function lastAppliedOf(object: KubeObject): Json | undefined {
+  const text = object.metadata?.annotations?.[LAST_APPLIED];
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    // Somebody edited it by hand; without it nothing is known to have been removed.
+    return undefined;
+  }
+}
+
+/** The configuration with its own text in the annotation, in the form kubectl writes: sorted keys, a final newline. */
+function withLastApplied(
+  config: JsonObject,
+  definition: AnyDefinition,
+  at: { readonly name: string; readonly namespace: string },
+): JsonObject {
+  const metadata = { ...(asObject(config.metadata) ?? {}), name: at.name } as JsonObject;
+  if (at.namespace !== '') metadata.namespace = at.namespace;
+  const { [LAST_APPLIED]: _previous, ...annotations } = asObject(metadata.annotations) ?? {};
+  const { status: _status, ...rest } = config;
+  const base = { ...rest, apiVersion: definition.type.apiVersion, kind: definition.type.kind };
+  const original = { ...base, metadata: { ...metadata, annotations } };
+  const text = `${JSON.stringify(sortKeys(original))}\n`;
+  return { ...base, metadata: { ...metadata, annotations: { ...annotations, [LAST_APPLIED]: text } } };
+}
+
+function withoutVersion(config: JsonObject): JsonObject {
+  const { resourceVersion: _version, ...metadata } = asObject(config.metadata) ?? {};
+  return { ...config, metadata };
+}
+
+function asObject(json: Json | undefined): JsonObject | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : undefined;
+}
+
+function sortKeys(json: Json): Json {
+  if (Array.isArray(json)) return json.map(sortKeys);
+  if (typeof json !== 'object' || json === null) return json;
+  return Object.fromEntries(
+    Object.keys(json)
+      .sort()
+      .map((key) => [key, sortKeys(json[key] ?? null)]),
+  );
+}

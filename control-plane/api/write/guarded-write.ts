@@ -1,0 +1,127 @@
+import type { KubeObject } from '../../../proto/index.ts';
+import type { StoreEntry, WriteResult } from '../../store/store.ts';
+import { modifiedConflict } from '../api-errors.ts';
+import { objectKey } from '../keys.ts';
+import type { AnyDefinition, ApiServices } from '../services.ts';
+import { copyOf, encodeForStore, equalBytes, withVersion } from '../stored-object.ts';
+import type { WriteOutcome, WriteRequest } from './write-request.ts';
+
+/** The object a decision is made about: a private copy, fresh for each attempt. */
+export interface Current {
+  readonly object: KubeObject;
+  readonly version: number;
+}
+
+/** What to do about the current object. */
+export type Decision =
+  | { readonly type: 'put'; readonly object: KubeObject; readonly action: 'created' | 'configured' | 'deleting' }
+  | { readonly type: 'delete'; readonly object: KubeObject }
+  | { readonly type: 'keep'; readonly action: 'unchanged' | 'deleting' };
+
+/** Decides from the object as it is; undefined when there is none. Called again after a conflict. Throws to refuse. */
+export type Decide = (current: Current | undefined) => Decision | Promise<Decision>;
+
+/** How often a decision is made anew because somebody else was faster, before we give up with `Conflict`. */
+const MAX_ATTEMPTS = 20;
+
+/**
+ * Reads, decides, and writes if nobody changed the object in between; otherwise decides again with what is there now. The
+ * first look is at the cache: when that is behind, compare-and-swap notices. A write that changes nothing is not written
+ * and keeps its resourceVersion.
+ */
+export async function guardedWrite(
+  services: ApiServices,
+  request: WriteRequest,
+  name: string,
+  decide: Decide,
+): Promise<WriteOutcome> {
+  const { definition, namespace } = request.target;
+  const key = objectKey(definition.type, namespace, name);
+  const readLatest = (): Promise<StoreEntry | undefined> => services.store.get(key, request.signal);
+  let entry: StoreEntry | undefined = services.cache.get(key);
+  let fresh = false;
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    // A refusal, or the news that there is nothing to do, may come from what the cache has not seen yet.
+    const step = await attemptOnce(services, request, { key, entry, decide }).catch((err: unknown) => ({
+      refused: err,
+    }));
+    if ('current' in step) {
+      entry = step.current;
+      fresh = true;
+      continue;
+    }
+    const final = 'refused' in step ? undefined : step.done;
+    if (!fresh && (final === undefined || final.action === 'unchanged')) {
+      const latest = await readLatest();
+      fresh = true;
+      if (latest?.version !== entry?.version) {
+        entry = latest;
+        continue;
+      }
+    }
+    if ('refused' in step) throw step.refused;
+    return step.done;
+  }
+  throw modifiedConflict(definition.type, name);
+}
+
+function toCurrent(definition: AnyDefinition, entry: StoreEntry | undefined): Current | undefined {
+  return entry === undefined ? undefined : { object: copyOf(definition, entry.value), version: entry.version };
+}
+
+interface Attempt {
+  readonly key: string;
+  readonly entry: StoreEntry | undefined;
+  readonly decide: Decide;
+}
+
+/** What came of one attempt: the end, or the entry that stood in the way. */
+type AttemptResult = { readonly done: WriteOutcome } | { readonly current: StoreEntry | undefined };
+
+async function attemptOnce(services: ApiServices, request: WriteRequest, attempt: Attempt): Promise<AttemptResult> {
+  const { definition } = request.target;
+  const { key, entry } = attempt;
+  const decision = await attempt.decide(toCurrent(definition, entry));
+  if (decision.type === 'keep') return { done: kept(definition, entry, decision.action) };
+  if (decision.type === 'delete') {
+    if (entry === undefined || request.dryRun) return { done: removed(definition, entry, entry?.version ?? 0) };
+    const result = await services.store.commitEach({ type: 'delete', key, ifVersion: entry.version }, request.signal);
+    return result.ok ? { done: removed(definition, entry, result.version) } : { current: result.current };
+  }
+  const bytes = encodeForStore(definition, decision.object);
+  const version = entry?.version ?? 0;
+  if (entry !== undefined && equalBytes(bytes, entry.value)) {
+    return { done: kept(definition, entry, decision.action === 'deleting' ? 'deleting' : 'unchanged') };
+  }
+  const result: WriteResult = request.dryRun
+    ? { ok: true, version }
+    : await services.store.commitEach(
+        {
+          type: 'put',
+          key,
+          value: bytes,
+          ifVersion: version,
+          ...(definition.storedSeconds === undefined ? {} : { ttlSeconds: definition.storedSeconds }),
+        },
+        request.signal,
+      );
+  if (!result.ok) return { current: result.current };
+  const object = result.version === 0 ? decision.object : withVersion(decision.object, result.version);
+  return { done: { action: decision.action, object, bytes, version: result.version, warnings: [] } };
+}
+
+function kept(
+  definition: AnyDefinition,
+  entry: StoreEntry | undefined,
+  action: 'unchanged' | 'deleting',
+): WriteOutcome {
+  if (entry === undefined) throw new Error('nothing to keep: the decision was made about no object');
+  const object = withVersion(copyOf(definition, entry.value), entry.version);
+  return { action, object, bytes: entry.value, version: entry.version, warnings: [] };
+}
+
+function removed(definition: AnyDefinition, entry: StoreEntry | undefined, version: number): WriteOutcome {
+  if (entry === undefined) throw new Error('nothing to delete: the decision was made about no object');
+  const object = withVersion(copyOf(definition, entry.value), version);
+  return { action: 'deleted', object, bytes: entry.value, version, warnings: [] };
+}

@@ -1,0 +1,62 @@
+import { type Json, type KubeObject, toJson } from '../../../proto/index.ts';
+import { jsonPatch } from '../../merge/json-patch.ts';
+import { mergePatch } from '../../merge/merge-patch.ts';
+import { strategicMergePatch } from '../../merge/strategic-merge.ts';
+import { badRequest, modifiedConflict, notFound } from '../api-errors.ts';
+import { decodeJson, stampType } from '../request/decode.ts';
+import { requireName } from '../request/target.ts';
+import type { AnyDefinition, ApiServices } from '../services.ts';
+import { parseVersion } from '../stored-object.ts';
+import { type Current, guardedWrite } from './guarded-write.ts';
+import { warningsFor } from './prepare.ts';
+import { decideReplacement } from './update.ts';
+import type { WriteOutcome, WriteRequest } from './write-request.ts';
+
+/** A patch in one of Kubernetes' forms. */
+export interface PatchBody {
+  readonly type: 'json' | 'merge' | 'strategic';
+  readonly patch: Json;
+}
+
+/**
+ * Changes part of the object; computed again from the latest version when somebody else was faster, unless the patch
+ * itself names a resourceVersion. Throws `BadRequest` for a patch that cannot be read or gives what is no object of the kind.
+ */
+export async function patchObject(
+  services: ApiServices,
+  request: WriteRequest,
+  body: PatchBody,
+): Promise<WriteOutcome> {
+  const name = requireName(request.target);
+  const { definition } = request.target;
+  if (body.type !== 'json' && !isObject(body.patch)) throw badRequest('the patch is not a JSON object');
+  const outcome = await guardedWrite(services, request, name, (current) => {
+    if (current === undefined) throw notFound(definition.type, name);
+    const next = patched(definition, current, body);
+    const ifVersion = parseVersion(next.metadata?.resourceVersion);
+    if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
+    return decideReplacement(services, request, { name, current, next });
+  });
+  return { ...outcome, warnings: request.target.subresource === '' ? warningsFor(definition, outcome.object) : [] };
+}
+
+function patched(definition: AnyDefinition, current: Current, { type, patch }: PatchBody): KubeObject {
+  const { messageName } = definition.type;
+  const live = toJson(messageName, current.object);
+  // A JSON patch may test or replace the version, so it must be there.
+  const metadata = { ...(live.metadata as object), resourceVersion: String(current.version) };
+  const target: Json = { ...live, metadata };
+  const result =
+    type === 'json'
+      ? jsonPatch(target, patch)
+      : type === 'merge'
+        ? mergePatch(target, patch)
+        : strategicMergePatch(messageName, target, patch);
+  const next = decodeJson<KubeObject>(messageName, result);
+  stampType(next, definition.type);
+  return next;
+}
+
+function isObject(json: Json): boolean {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}

@@ -1,0 +1,153 @@
+import type { KubeObject } from '../../../proto/index.ts';
+import { validateObjectStatus, validateObjectUpdate } from '../../resources/validate-object.ts';
+import { badRequest, conflict, modifiedConflict, notFound } from '../api-errors.ts';
+import { stampType } from '../request/decode.ts';
+import { nameForWrite, namespaceForWrite } from '../request/target.ts';
+import type { AnyDefinition, ApiServices } from '../services.ts';
+import { encodeForStore, equalBytes, parseVersion } from '../stored-object.ts';
+import { type Current, type Decision, guardedWrite } from './guarded-write.ts';
+import { admit, countsGenerations, type LooseObject, refuseInvalid, warningsFor } from './prepare.ts';
+import type { WriteOutcome, WriteRequest } from './write-request.ts';
+
+/**
+ * Replaces the object, or with subresource `status` only its status, or with `finalize` only its spec's finalizers. With a
+ * resourceVersion in its metadata it throws `Conflict` when the stored one differs.
+ */
+export async function updateObject(
+  services: ApiServices,
+  request: WriteRequest,
+  object: KubeObject,
+): Promise<WriteOutcome> {
+  const { definition } = request.target;
+  stampType(object, definition.type);
+  const namespace = namespaceForWrite(request.target, object);
+  const name = nameForWrite(request.target, object);
+  if (name === '') throw badRequest('name must be provided');
+  const ifVersion = parseVersion(object.metadata?.resourceVersion);
+  const inNamespace = { ...request, target: { ...request.target, namespace } };
+  const bytes = encodeForStore(definition, object);
+  const outcome = await guardedWrite(services, inNamespace, name, async (current) => {
+    if (current === undefined) throw notFound(definition.type, name);
+    if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
+    return decideReplacement(services, inNamespace, { current, name, next: definition.type.message.decode(bytes) });
+  });
+  return { ...outcome, warnings: request.target.subresource === '' ? warningsFor(definition, outcome.object) : [] };
+}
+
+/** What replaces what. `next` is a private copy, decoded but not defaulted. */
+export interface Replacement {
+  readonly name: string;
+  readonly current: Current;
+  readonly next: KubeObject;
+}
+
+/**
+ * The common end of update, patch, apply and scale: keeps what the caller may not touch, defaults, admits, validates, and
+ * says what to store. An object marked for deletion whose last finalizer goes is deleted.
+ */
+export async function decideReplacement(
+  services: ApiServices,
+  request: WriteRequest,
+  { name, current, next }: Replacement,
+): Promise<Decision> {
+  const { definition, subresource } = request.target;
+  const old = current.object;
+  refuseOtherUid(definition, name, next, old);
+  if (subresource === 'status') return decideStatus(definition, name, { next, old });
+  if (subresource === 'finalize')
+    return decideEnd({ ...old, spec: { ...specOf(old), finalizers: specOf(next).finalizers } } as KubeObject);
+  next.metadata = keepServerOwned(next, old);
+  if (definition.subresources?.status === true) keepStatus(next, old);
+  definition.setDefaults?.(next);
+  definition.prepareForUpdate?.(next, old);
+  await admit(services, request, { name, object: next, old });
+  bumpGeneration(definition, next, old);
+  refuseInvalid(definition, name, validateObjectUpdate(definition, next, old));
+  return decideEnd(next);
+}
+
+function refuseOtherUid(definition: AnyDefinition, name: string, next: KubeObject, old: KubeObject): void {
+  const wanted = next.metadata?.uid ?? '';
+  const actual = old.metadata?.uid ?? '';
+  if (wanted !== '' && wanted !== actual) {
+    throw conflict(
+      definition.type,
+      name,
+      `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`,
+    );
+  }
+}
+
+function decideStatus(
+  definition: AnyDefinition,
+  name: string,
+  { next, old }: { readonly next: LooseObject; readonly old: LooseObject },
+): Decision {
+  const merged: LooseObject = { ...old };
+  if (next.status === undefined) delete merged.status;
+  else merged.status = next.status;
+  definition.setDefaults?.(merged);
+  refuseInvalid(definition, name, validateObjectStatus(definition, merged, old));
+  return { type: 'put', object: merged, action: 'configured' };
+}
+
+function specOf(object: KubeObject): { finalizers?: unknown } {
+  return ((object as LooseObject).spec ?? {}) as { finalizers?: unknown };
+}
+
+function keepServerOwned(next: KubeObject, old: KubeObject): NonNullable<KubeObject['metadata']> {
+  const before = old.metadata ?? {};
+  const meta = { ...next.metadata };
+  delete meta.selfLink;
+  for (const field of ['uid', 'creationTimestamp', 'deletionTimestamp', 'generateName'] as const) {
+    if (before[field] === undefined) delete meta[field];
+    else meta[field] = before[field];
+  }
+  for (const field of ['generation', 'deletionGracePeriodSeconds'] as const) {
+    if (before[field] === undefined) delete meta[field];
+    else meta[field] = before[field];
+  }
+  meta.name ??= before.name;
+  meta.namespace ??= before.namespace;
+  if (meta.namespace === undefined) delete meta.namespace;
+  return meta;
+}
+
+function keepStatus(next: LooseObject, old: LooseObject): void {
+  if (old.status === undefined) delete next.status;
+  else next.status = old.status;
+}
+
+function bumpGeneration(definition: AnyDefinition, next: KubeObject, old: KubeObject): void {
+  if (!countsGenerations(definition) || next.metadata === undefined) return;
+  if (!equalBytes(desiredBytes(definition, next), desiredBytes(definition, old))) {
+    next.metadata.generation = (old.metadata?.generation ?? 0) + 1;
+  }
+}
+
+/** Everything a person desires: the object without metadata and status. */
+function desiredBytes(definition: AnyDefinition, object: LooseObject): Uint8Array {
+  const { metadata: _metadata, status: _status, ...desired } = object;
+  return definition.type.message.encode(desired).finish();
+}
+
+/** Stores `object`, or deletes it when nothing holds it any longer. */
+export function decideEnd(object: KubeObject): Decision {
+  return isReleased(object) ? { type: 'delete', object } : { type: 'put', object, action: 'configured' };
+}
+
+/** Whether an object marked for deletion waits for nothing more. */
+export function isReleased(object: KubeObject): boolean {
+  const meta = object.metadata;
+  return (
+    meta?.deletionTimestamp !== undefined &&
+    (meta.deletionGracePeriodSeconds ?? 0) === 0 &&
+    finalizersOf(object).length === 0
+  );
+}
+
+/** Everything that holds the object: its finalizers and, for a namespace, those of its spec. */
+export function finalizersOf(object: KubeObject): readonly string[] {
+  const own = specOf(object).finalizers;
+  return [...(object.metadata?.finalizers ?? []), ...(Array.isArray(own) ? (own as string[]) : [])];
+}

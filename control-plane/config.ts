@@ -1,0 +1,158 @@
+/** Options of `skiff server`: raw text → defaulted → compiled and frozen, all problems at once. */
+import { join, resolve } from 'node:path';
+import {
+  ConfigError,
+  describeOptions,
+  durationMs,
+  flag,
+  integer,
+  list,
+  listenAddress,
+  type OptionValues,
+  oneOf,
+  parseOptions,
+  text,
+} from '../lib/config.ts';
+import { LOG_LEVELS, type LogLevel } from '../lib/logger.ts';
+
+const OPTIONS = {
+  root: {
+    value: 'DIR',
+    default: '/',
+    help: 'folder under which all state lies (var/lib/skiff, run/skiff)',
+    parse: text,
+  },
+  listen: { value: 'HOST:PORT', default: '0.0.0.0:7443', help: 'where the API listens', parse: listenAddress },
+  'advertise-names': {
+    value: 'LIST',
+    default: '',
+    help: 'further names and addresses of the API, for its certificate',
+    parse: list,
+  },
+  'etcd-endpoints': { value: 'URLS', default: '', help: 'an existing etcd to use instead of our own', parse: list },
+  'etcd-ca-file': { value: 'FILE', default: '', help: 'CA of that etcd', parse: text },
+  'etcd-cert-file': { value: 'FILE', default: '', help: 'our client certificate for that etcd', parse: text },
+  'etcd-key-file': { value: 'FILE', default: '', help: 'its key', parse: text },
+  'etcd-prefix': { value: 'PREFIX', default: '/skiff/registry/', help: 'where our keys lie in etcd', parse: text },
+  'etcd-client-port': {
+    value: 'PORT',
+    default: '7379',
+    help: 'client port of our own etcd, on 127.0.0.1',
+    parse: integer(1, 65_535),
+  },
+  'etcd-peer-port': {
+    value: 'PORT',
+    default: '7380',
+    help: 'peer port of our own etcd, on 127.0.0.1',
+    parse: integer(1, 65_535),
+  },
+  'node-monitor-grace': {
+    value: 'TIME',
+    default: '10s',
+    help: 'silence after which a node is not ready',
+    parse: durationMs,
+  },
+  'default-not-ready-toleration': {
+    value: 'TIME',
+    default: '5s',
+    help: 'how long pods stay on a node that is not ready, unless they say',
+    parse: durationMs,
+  },
+  'default-unreachable-toleration': {
+    value: 'TIME',
+    default: '5s',
+    help: 'the same for a node that is unreachable',
+    parse: durationMs,
+  },
+  'log-level': {
+    value: 'LEVEL',
+    default: 'info',
+    help: `how much to log: ${LOG_LEVELS.join(', ')}`,
+    parse: oneOf(LOG_LEVELS),
+  },
+  'log-file': { value: 'FILE', default: '', help: 'log there instead of to standard error', parse: text },
+  help: { default: '', help: 'print this', parse: flag },
+} as const;
+
+/** An etcd that is not ours. */
+export interface ExternalEtcd {
+  readonly endpoints: readonly string[];
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** Everything `skiff server` may be told. Frozen. */
+export interface ServerConfig {
+  readonly root: string;
+  readonly dataDir: string;
+  readonly runDir: string;
+  readonly pkiDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly advertiseNames: readonly string[];
+  /** Undefined: we run our own. */
+  readonly externalEtcd: ExternalEtcd | undefined;
+  readonly etcdPrefix: string;
+  readonly etcdClientPort: number;
+  readonly etcdPeerPort: number;
+  readonly nodeGraceMs: number;
+  readonly notReadyTolerationSeconds: number;
+  readonly unreachableTolerationSeconds: number;
+  readonly logLevel: LogLevel;
+  readonly logFile: string | undefined;
+  readonly help: boolean;
+}
+
+/** Reads the command line. Throws {@link ConfigError}. */
+export function readServerConfig(args: readonly string[]): ServerConfig {
+  const values = parseOptions(OPTIONS, args);
+  const root = resolve(values.root);
+  const dataDir = join(root, 'var/lib/skiff');
+  return Object.freeze({
+    root,
+    dataDir,
+    runDir: join(root, 'run/skiff'),
+    pkiDir: join(dataDir, 'pki'),
+    listen: values.listen,
+    advertiseNames: values['advertise-names'],
+    externalEtcd: externalEtcd(values),
+    etcdPrefix: values['etcd-prefix'],
+    etcdClientPort: values['etcd-client-port'],
+    etcdPeerPort: values['etcd-peer-port'],
+    nodeGraceMs: values['node-monitor-grace'],
+    notReadyTolerationSeconds: Math.round(values['default-not-ready-toleration'] / 1000),
+    unreachableTolerationSeconds: Math.round(values['default-unreachable-toleration'] / 1000),
+    logLevel: values['log-level'],
+    logFile: values['log-file'] === '' ? undefined : values['log-file'],
+    help: values.help,
+  });
+}
+
+function externalEtcd(values: OptionValues<typeof OPTIONS>): ExternalEtcd | undefined {
+  const endpoints = values['etcd-endpoints'];
+  const files = {
+    caFile: values['etcd-ca-file'],
+    certFile: values['etcd-cert-file'],
+    keyFile: values['etcd-key-file'],
+  };
+  const given = Object.values(files).filter((file) => file !== '').length;
+  const problems: string[] = [];
+  if (endpoints.length === 0) {
+    if (given > 0) problems.push('--etcd-ca-file, --etcd-cert-file and --etcd-key-file go with --etcd-endpoints');
+  } else {
+    const schemes = new Set(endpoints.map((endpoint) => /^(https?):\/\/[^/]+$/.exec(endpoint)?.[1]));
+    if (schemes.has(undefined))
+      problems.push('option --etcd-endpoints: each must be a URL such as https://10.0.0.5:2379');
+    else if (schemes.size > 1) problems.push('option --etcd-endpoints: either all http or all https');
+    else if (schemes.has('https') && given !== 3) {
+      problems.push('https endpoints of etcd need --etcd-ca-file, --etcd-cert-file and --etcd-key-file');
+    } else if (schemes.has('http') && given > 0) problems.push('certificates of etcd go with https endpoints');
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return endpoints.length === 0 ? undefined : { endpoints, ...files };
+}
+
+/** The help of `skiff server --help`. */
+export function serverHelp(): string {
+  return `Runs the control plane: API, controllers and scheduler.\n\nUsage: skiff server [options]\n\n${describeOptions(OPTIONS)}\n`;
+}

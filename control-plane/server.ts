@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { ResourceClient } from '../lib/client/resource-client.ts';
+import { errorMessage } from '../lib/errors.ts';
+import type { Logger } from '../lib/logger.ts';
+import { type ClusterPki, ensureClusterPki, machineAddresses } from '../lib/pki.ts';
+import { processRef } from '../lib/process.ts';
+import type { KubeObject } from '../proto/index.ts';
+import { defaultTolerations } from './api/admission/default-tolerations.ts';
+import { namespaceLifecycle } from './api/admission/namespace-lifecycle.ts';
+import { ApiServer } from './api/grpc/api-server.ts';
+import { LocalResourceClient } from './api/local-client.ts';
+import type { ApiServices, KindRegistry } from './api/services.ts';
+import { storedObjectDecoder } from './api/stored-object.ts';
+import { AgentCalls } from './api/streams/agent-calls.ts';
+import type { ServerConfig } from './config.ts';
+import { allDefinitions, findDefinition, resolveResource } from './resources/registry.ts';
+import type { Store } from './store/store.ts';
+import { WatchCache } from './store/watch-cache.ts';
+import { ensureSystemNamespaces } from './system-namespaces.ts';
+
+/** What keeps the state: the store, and what belongs to it. */
+export interface Backend {
+  readonly store: Store;
+  /** For writes that only the leader may make. */
+  readonly fencedStore: Store;
+  readonly etcdVersion: string;
+  /** Leads, in terms, until `signal` aborts. */
+  readonly elect: (lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>;
+  /** Releases connections; with `stopEtcd`, our own etcd ends too. */
+  readonly close: () => Promise<void>;
+}
+
+/** Opens the backend. `pki` is what our own etcd would need. */
+export type OpenBackend = (
+  config: ServerConfig,
+  context: { readonly pki: ClusterPki; readonly log: Logger; readonly identity: string; readonly signal: AbortSignal },
+) => Promise<Backend>;
+
+/** What the leader runs, each until `signal` aborts. The client speaks for that part of the system. */
+export interface LeaderTask {
+  /** User of its requests. */
+  readonly user: string;
+  readonly run: (
+    client: ResourceClient,
+    context: { readonly log: Logger; readonly config: ServerConfig },
+    signal: AbortSignal,
+  ) => Promise<void>;
+}
+
+/** What a server is made of besides its options. */
+export interface ServerParts {
+  readonly openBackend: OpenBackend;
+  readonly leaderTasks: readonly LeaderTask[];
+  readonly version: string;
+  readonly gitCommit: string;
+  readonly descriptorsFile: string | undefined;
+  readonly log: Logger;
+}
+
+/** A server that serves. */
+export interface RunningServer {
+  /** Where the API listens: the port asked for, or the one found when that was 0. */
+  readonly port: number;
+  readonly pki: ClusterPki;
+  readonly services: ApiServices;
+  /** Settles when the server has stopped: after `signal` aborted, or with the error that ended it. */
+  readonly stopped: Promise<void>;
+}
+
+const registry: KindRegistry = { definitions: allDefinitions(), findDefinition, resolveResource };
+
+/**
+ * Starts a server and resolves when it serves: certificates, store, cache, API, then the leader's tasks. It stops when
+ * `signal` aborts: readiness drops, calls under way end, watches close, and everything it opened is released.
+ */
+export async function startServer(
+  config: ServerConfig,
+  parts: ServerParts,
+  signal: AbortSignal,
+): Promise<RunningServer> {
+  const { log } = parts;
+  mkdirSync(config.runDir, { recursive: true, mode: 0o700 });
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const addresses = machineAddresses();
+  const pki = ensureClusterPki(config.pkiDir, { names: [hostname(), ...addresses, ...config.advertiseNames] });
+  const pidFile = writePidFile(config.runDir);
+  // What runs beneath the API stops after it.
+  const beneath = new AbortController();
+  const backend = await parts.openBackend(config, { pki, log, identity: serverIdentity(config.dataDir), signal });
+  const cache = new WatchCache<KubeObject>({
+    store: backend.store,
+    decode: storedObjectDecoder(registry.definitions),
+    log,
+  });
+  const admission = [
+    namespaceLifecycle,
+    defaultTolerations({
+      notReadySeconds: config.notReadyTolerationSeconds,
+      unreachableSeconds: config.unreachableTolerationSeconds,
+    }),
+  ];
+  const services: ApiServices = { store: backend.store, cache, registry, admission, now: Date.now };
+  const cacheRun = cache.run(beneath.signal);
+  const agents = new AgentCalls({ ca: pki.ca, client: pki.agentClient });
+  const { version, gitCommit, descriptorsFile } = parts;
+  const facts = { version, gitCommit, etcdVersion: backend.etcdVersion };
+  const api = new ApiServer({ services, facts, agents, descriptorsFile, log });
+  const release = async (): Promise<void> => {
+    await api.close();
+    agents.close();
+    beneath.abort();
+    await cacheRun;
+    await backend.close();
+    rmSync(pidFile, { force: true });
+  };
+  try {
+    await cache.ready(signal);
+    const port = await api.listen(config.listen, { ca: pki.ca, certificate: pki.server });
+    const leaderServices = { ...services, store: backend.fencedStore };
+    const elected = backend.elect((term) => lead(config, parts, leaderServices, term), signal);
+    await ensureSystemNamespaces(new LocalResourceClient(services, 'system:control-plane'), { log, signal });
+    api.setReady(true);
+    log.info({ port, host: config.listen.host, addresses }, 'the API serves');
+    return { port, pki, services, stopped: whenStopped(signal, elected, release) };
+  } catch (err) {
+    await release();
+    throw err;
+  }
+}
+
+async function whenStopped(signal: AbortSignal, elected: Promise<void>, release: () => Promise<void>): Promise<void> {
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  try {
+    await Promise.all([aborted, elected]);
+  } finally {
+    await release();
+  }
+}
+
+/** Runs every task of the leader for one term; settles when all have ended. One that fails is logged and ends the term. */
+async function lead(
+  config: ServerConfig,
+  { leaderTasks, log }: ServerParts,
+  services: ApiServices,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(
+    leaderTasks.map(({ user, run }) =>
+      run(new LocalResourceClient(services, user), { log: log.child({ user }), config }, signal),
+    ),
+  );
+}
+
+/** Names this server in elections: the same after a restart. */
+function serverIdentity(dataDir: string): string {
+  const file = join(dataDir, 'server-id');
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const identity = `${hostname()}-${randomUUID()}`;
+  writeFileSync(`${file}.new`, `${identity}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+  return identity;
+}
+
+/** Says which process serves: pid and start time, so that a reused pid is not mistaken for it. */
+function writePidFile(runDir: string): string {
+  const file = join(runDir, 'server.json');
+  const ref = processRef(process.pid);
+  try {
+    writeFileSync(`${file}.new`, `${JSON.stringify({ version: 1, ...ref })}\n`, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  } catch (err) {
+    throw new Error(`Cannot write ${file}: ${errorMessage(err)}`, { cause: err });
+  }
+  return file;
+}

@@ -24,7 +24,9 @@ export function parseHostTools(text: string): HostTool[] {
 export function missingTools(bin: string, path: string): HostTool[] {
   const folders = [...path.split(':').filter(Boolean), '/usr/sbin', '/sbin'];
   const there = ({ tool }: HostTool): boolean =>
-    tool.startsWith('/') ? exists(tool, constants.F_OK) : folders.some((folder) => exists(join(folder, tool), constants.X_OK));
+    tool.startsWith('/')
+      ? exists(tool, constants.F_OK)
+      : folders.some((folder) => exists(join(folder, tool), constants.X_OK));
   return parseHostTools(readFileSync(join(bin, 'host-tools.txt'), 'utf8')).filter((tool) => !there(tool));
 }
 

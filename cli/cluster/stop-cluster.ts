@@ -1,0 +1,64 @@
+/** Takes the cluster of this machine down and proves that nothing of it stays. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CliError } from '../errors/cli-error.ts';
+import { agentPlace, type LocalCluster } from './cluster-options.ts';
+import { stopKept } from './kept-process.ts';
+import type { StepReport } from './start-cluster.ts';
+
+/** The agent ends at once; the server lets calls in flight finish and stops etcd. */
+const STOP_TIMEOUT_MS = 15_000;
+
+/** Stops pods, agent, server and etcd, and removes what they made. Data stays unless `purge`. */
+export async function stopCluster(
+  cluster: LocalCluster,
+  options: { readonly purge: boolean },
+  report: StepReport,
+): Promise<void> {
+  const { layout } = cluster;
+  report('agent', 'running');
+  await stopKept(layout, 'agent', STOP_TIMEOUT_MS);
+  report('agent', 'done');
+
+  report('pods', 'running');
+  const teardown = spawnSync(
+    process.execPath,
+    [join(cluster.bin, 'skiff'), 'agent', ...agentPlace(cluster), '--teardown'],
+    {
+      encoding: 'utf8',
+      cwd: '/',
+    },
+  );
+  if (teardown.status !== 0) {
+    throw new CliError('Cannot remove everything the agent made', {
+      hint: `${teardown.stdout}${teardown.stderr}`.trimEnd(),
+    });
+  }
+  report('pods', 'done');
+
+  report('control plane', 'running');
+  await stopKept(layout, 'server', STOP_TIMEOUT_MS);
+  report('control plane', 'done');
+
+  const mounted = mountsUnder([layout.runDir, layout.dataDir]);
+  if (mounted.length > 0) throw new CliError(`these are still mounted: ${mounted.join(', ')}`);
+  rmSync(layout.runDir, { recursive: true, force: true });
+  if (options.purge) {
+    for (const folder of [layout.dataDir, layout.logDir, join(layout.root, 'var/log/pods')]) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Whether anything of this cluster is on the machine: programs, pods, or (for a purge) data. */
+export function anythingThere(cluster: LocalCluster, purge: boolean): boolean {
+  return existsSync(cluster.layout.runDir) || (purge && existsSync(cluster.layout.dataDir));
+}
+
+function mountsUnder(folders: readonly string[]): string[] {
+  const points = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  return points.filter((point) => folders.some((folder) => point.startsWith(`${folder}/`)));
+}

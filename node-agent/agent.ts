@@ -1,0 +1,168 @@
+/**
+ * The node agent as a whole, from its parts. Order matters: sweep, adopt, then serve; at the end stop serving, then leave the
+ * containers as they are.
+ */
+import { readFile } from 'node:fs/promises';
+import type { ResourceClient } from '../lib/client/resource-client.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { EventSink } from '../lib/events.ts';
+import type { corev1 } from '../proto/index.ts';
+import type { AgentConfig } from './config.ts';
+import type { ImageStore } from './images/image-store.ts';
+import { resolveUser } from './images/image-user.ts';
+import type { PodNetwork } from './network/pod-network.ts';
+import { primaryAddress, readHeadroom, readMachine } from './node/machine.ts';
+import { renewNodeLease } from './node/node-lease.ts';
+import { type NodeHealth, nodeResources } from './node/node-object.ts';
+import { NodeReporter } from './node/node-reporter.ts';
+import { nodePaths } from './paths.ts';
+import type { AgentLog, PodEnvironment } from './pods/environment.ts';
+import { keepHouse } from './pods/housekeeping.ts';
+import { PodWorkers } from './pods/pod-workers.ts';
+import { StatusWriter } from './pods/status-writer.ts';
+import { ProbeWheel } from './probes/probe-wheel.ts';
+import type { Runtime, StepListener } from './runtime/runtime.ts';
+
+/** What the agent is put together from. */
+export interface AgentParts {
+  readonly client: ResourceClient;
+  readonly runtime: Runtime;
+  readonly network: PodNetwork;
+  readonly images: ImageStore;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly log: AgentLog;
+  readonly version: string;
+  readonly onStep?: StepListener;
+  /** Serves logs, exec and images until aborted; given the pods once they are adopted. Tells the port it took. */
+  readonly serve?: (workers: PodWorkers, signal: AbortSignal) => Promise<AgentServing>;
+}
+
+/** A started server. */
+export interface AgentServing {
+  readonly port: number;
+  readonly done: Promise<void>;
+}
+
+/** Free memory below which the node says so, as kubelet's default threshold. */
+const MEMORY_PRESSURE_BYTES = 100 * 1024 * 1024;
+const DISK_PRESSURE_PERCENT = 5;
+const PID_PRESSURE_FREE = 1000;
+
+/** Runs until `signal` aborts and everything has ended in order. Rejects when it cannot begin. */
+export async function runAgent(config: AgentConfig, parts: AgentParts, signal: AbortSignal): Promise<void> {
+  const { client, clock, log, runtime, network, images } = parts;
+  const paths = nodePaths(config.root);
+  const machine = readMachine(paths.data);
+  const version = await runtime.version();
+  const addresses = [config.nodeIp ?? primaryAddress()];
+  const statuses = new StatusWriter({ client, clock, log });
+  const resources = { machine, maxPods: config.maxPods, reserved: config.systemReserved };
+  const env: PodEnvironment = {
+    client,
+    runtime,
+    network,
+    images,
+    resolveUser,
+    statuses,
+    events: parts.events,
+    wheel: new ProbeWheel(clock),
+    clock,
+    log,
+    paths,
+    node: {
+      name: config.nodeName,
+      ips: addresses,
+      memoryBytes: machine.memoryBytes,
+      allocatable: nodeResources(resources).allocatable,
+      clusterDomain: config.clusterDomain,
+      cgroupRoot: config.cgroupRoot,
+      podPidsLimit: config.podPidsLimit,
+      runtimeName: version.name,
+      resolvConfPath: await resolverFile(),
+      hostsPath: '/etc/hosts',
+    },
+    ...(parts.onStep === undefined ? {} : { onStep: parts.onStep }),
+  };
+  const workers = new PodWorkers(env);
+  await network.start();
+  await workers.adopt();
+  const serving = await parts.serve?.(workers, signal);
+  const reporter = new NodeReporter({
+    client,
+    clock,
+    log,
+    name: config.nodeName,
+    report: async () => ({
+      name: config.nodeName,
+      ...resources,
+      addresses,
+      port: serving?.port ?? config.port,
+      podCidr: config.podCidr,
+      runtimeVersion: `${version.name}://${version.version}`,
+      agentVersion: parts.version,
+      labels: config.labels,
+      images: await imagesOf(images),
+      health: await healthOf(network, paths.data),
+    }),
+  });
+  const lease = renewNodeLease(
+    {
+      client,
+      clock,
+      log,
+      node: config.nodeName,
+      owner: () => {
+        const uid = reporter.node?.metadata?.uid;
+        return uid === undefined ? undefined : { apiVersion: 'v1', kind: 'Node', name: config.nodeName, uid };
+      },
+      renewEveryMs: config.leaseRenewMs,
+      durationSeconds: config.leaseDurationSeconds,
+    },
+    signal,
+  );
+  log.info(
+    { node: config.nodeName, runtime: `${version.name} ${version.version}`, pods: workers.list().length },
+    'agent started',
+  );
+  await Promise.all([
+    workers.run(signal),
+    reporter.run(signal),
+    lease,
+    keepHouse({ config, workers, images, runtime, network, clock, log }, signal),
+    serving?.done,
+  ]);
+  statuses.close();
+  log.info({ node: config.nodeName }, 'agent stopped, containers left running');
+}
+
+async function imagesOf(images: ImageStore): Promise<corev1.ContainerImage[]> {
+  try {
+    const all = await images.list();
+    return all.map(({ references, repoDigests, sizeBytes }) => ({ names: [...repoDigests, ...references], sizeBytes }));
+  } catch {
+    // The list is for the scheduler's preference only.
+    return [];
+  }
+}
+
+async function healthOf(network: PodNetwork, dataDir: string): Promise<NodeHealth> {
+  const { memoryAvailableBytes, diskFreePercent, pidsFree } = readHeadroom(dataDir);
+  const problem = await network.check().catch((err: unknown) => String(err));
+  return {
+    notReady: problem === null ? null : `the pod network is not ready: ${problem}`,
+    memoryPressure: memoryAvailableBytes > 0 && memoryAvailableBytes < MEMORY_PRESSURE_BYTES,
+    diskPressure: diskFreePercent < DISK_PRESSURE_PERCENT,
+    pidPressure: pidsFree < PID_PRESSURE_FREE,
+  };
+}
+
+/** A stub resolver of the node's own listens on its loopback, which pods cannot reach: take what stands behind it. */
+async function resolverFile(): Promise<string> {
+  const plain = '/etc/resolv.conf';
+  const behind = '/run/systemd/resolve/resolv.conf';
+  const text = await readFile(plain, 'utf8').catch(() => '');
+  const servers = [...text.matchAll(/^nameserver\s+(\S+)/gm)].map((match) => match[1] ?? '');
+  const stub = servers.length > 0 && servers.every((server) => server.startsWith('127.'));
+  return stub && (await readFile(behind, 'utf8').catch(() => '')) !== '' ? behind : plain;
+}

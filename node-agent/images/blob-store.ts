@@ -106,7 +106,10 @@ export class BlobStore {
     renameSync(path, this.path(digest));
   }
 
-  /** Deletes every blob that `keep` does not want and nobody has pinned. Returns the bytes deleted. */
+  /**
+   * Deletes every blob that `keep` does not want and nobody has pinned. Returns the bytes deleted. Not to be called again
+   * before it has settled.
+   */
   async prune(keep: (digest: string) => boolean): Promise<number> {
     const folder = join(this.sharedDirectory, 'sha256');
     let freedBytes = 0;

@@ -132,11 +132,14 @@ export class LayerStore {
     return hex.slice(0, length);
   }
 
-  /** Deletes every layer that `keep` does not want and nobody has pinned. Returns the bytes of files deleted. */
+  /**
+   * Deletes every layer that `keep` does not want and nobody has pinned. Returns the bytes of files deleted. Not to be
+   * called again before it has settled.
+   */
   async prune(keep: (diffId: string) => boolean): Promise<number> {
     let freedBytes = 0;
     for (const [diffId, layer] of [...this.#layers]) {
-      if (keep(diffId) || this.#options.pins.has(diffId)) {
+      if (keep(diffId) || this.#options.pins.has(diffId) || this.#layers.get(diffId) !== layer) {
         continue;
       }
       const old = join(this.directory, `.old-${randomBytes(6).toString('hex')}`);

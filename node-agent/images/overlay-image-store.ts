@@ -70,6 +70,7 @@ export class OverlayImageStore implements ImageStore {
   readonly #details = new Map<string, ImageDetails>();
   readonly #lastUsedMs = new Map<string, number>();
   readonly #host: Platform;
+  #pruning: Promise<number> = Promise.resolve(0);
 
   constructor(options: OverlayImageStoreOptions) {
     const { directory } = options;
@@ -374,8 +375,14 @@ export class OverlayImageStore implements ImageStore {
     };
   }
 
-  /** Deletes content that no image, container or running pull needs. */
-  async #prune(): Promise<number> {
+  /** Deletes content that no image, container or running pull needs; one such round at a time. Returns the bytes freed. */
+  #prune(): Promise<number> {
+    const mine = this.#pruning.then(() => this.#pruneNow());
+    this.#pruning = mine.catch(() => 0);
+    return mine;
+  }
+
+  async #pruneNow(): Promise<number> {
     const blobs = await this.#blobs.prune((digest) =>
       [...this.#details.values()].some((details) => details.blobs.includes(digest)),
     );

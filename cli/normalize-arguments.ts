@@ -1,0 +1,52 @@
+import type { Command, Option } from 'commander';
+
+/**
+ * Finds the verb: the first word that is no option. Options of the connection may stand before it (`skiff -n web get pods`);
+ * they are handed to the verb.
+ */
+export function splitVerb(argv: readonly string[]): { verb: string | undefined; args: readonly string[] } {
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] ?? '';
+    if (!word.startsWith('-')) return { verb: word, args: [...argv.slice(0, at), ...argv.slice(at + 1)] };
+    if (['--help', '-h', '--version'].includes(word)) return { verb: word, args: argv.slice(at + 1) };
+    if (TAKES_VALUE.has(word)) at++;
+  }
+  return { verb: undefined, args: argv };
+}
+
+const TAKES_VALUE: ReadonlySet<string> = new Set([
+  '-n',
+  '--namespace',
+  '--context',
+  '--config',
+  '-s',
+  '--server',
+  '--request-timeout',
+]);
+
+/** Puts kubectl's ways of writing options into commander's: `-o=json`, `--wait=false`, `--all=true`. Stops at `--`. */
+export function normalizeArguments(args: readonly string[], command: Command): string[] {
+  const end = args.indexOf('--');
+  const before = end === -1 ? args : args.slice(0, end);
+  const rest = end === -1 ? [] : args.slice(end);
+  const options = optionsOf(command);
+  return [...before.flatMap((word) => normalizeWord(word, options)), ...rest];
+}
+
+function optionsOf(command: Command): Option[] {
+  return [...command.options, ...command.commands.flatMap((sub) => optionsOf(sub))];
+}
+
+function normalizeWord(word: string, options: readonly Option[]): string[] {
+  const short = /^(-[a-zA-Z])=(.*)$/s.exec(word);
+  if (short !== null) return [`${short[1]}${short[2]}`];
+  const long = /^--([\w-]+)=(true|false)$/.exec(word);
+  if (long === null) return [word];
+  const [, name = '', value] = long;
+  const plain = options.find((option) => option.long === `--${name}`);
+  const negative = options.find((option) => option.long === `--no-${name}`);
+  if (plain?.required === true || plain?.optional === true) return [word];
+  if (plain === undefined && negative === undefined) return [word];
+  if (value === 'true') return plain === undefined ? [] : [`--${name}`];
+  return negative === undefined ? [] : [`--no-${name}`];
+}

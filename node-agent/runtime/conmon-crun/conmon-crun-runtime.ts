@@ -128,8 +128,7 @@ export class ConmonCrunRuntime implements Runtime {
   }
 
   killContainer(id: string, signal: string | number): Promise<void> {
-    this.#containers.kill(id, signal);
-    return Promise.resolve();
+    return attempt(() => this.#containers.kill(id, signal));
   }
 
   removeContainer(id: string): Promise<void> {
@@ -138,7 +137,7 @@ export class ConmonCrunRuntime implements Runtime {
   }
 
   updateResources(id: string, resources: ContainerResources): Promise<void> {
-    return this.#containers.updateResources(id, resources);
+    return attempt(() => this.#containers.updateResources(id, resources));
   }
 
   inspect(id: string): Promise<ContainerFacts | null> {
@@ -173,6 +172,7 @@ export class ConmonCrunRuntime implements Runtime {
         id,
         runtime: [path, `--root=${this.#paths.state}`],
         folder: `${this.#paths.bundle(id)}/execs`,
+        process: this.#containers.processSpec(id),
         listPids: () => this.#cgroups.processes(facts.cgroupPath),
       },
       options,
@@ -364,6 +364,14 @@ export class ConmonCrunRuntime implements Runtime {
       }
     }
   }
+}
+
+/** Synchronous work behind an asynchronous port: a failure is a rejection. */
+function attempt(work: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    work();
+    resolve();
+  });
 }
 
 /** Gathers a stream up to `limit` bytes and lets the rest pass; the result is read at the end. */

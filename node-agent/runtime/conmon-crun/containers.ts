@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isAlive, processRef, signalProcess } from '../../../lib/process.ts';
 import type { CgroupTree } from '../../cgroups/cgroup-tree.ts';
-import { buildOciSpec, type DeviceNode, type NodeFacts, ociResources } from '../oci-spec.ts';
+import { buildOciSpec, type DeviceNode, type NodeFacts, type OciSpec } from '../oci-spec.ts';
 import {
   type ContainerConfig,
   type ContainerFacts,
@@ -53,6 +53,16 @@ export class Containers {
   /** Ids of everything that has a folder, whole or not. */
   ids(): readonly string[] {
     return listFolder(this.#tools.paths.containers);
+  }
+
+  /** What the container's own process was started with. */
+  processSpec(id: string): OciSpec['process'] {
+    const text = readText(`${this.#tools.paths.bundle(id)}/config.json`);
+    if (text === null) {
+      throw new RuntimeError('NotFound', `Cannot find container ${id}: there is no such container`);
+    }
+    const spec: OciSpec = JSON.parse(text);
+    return spec.process;
   }
 
   async create(config: ContainerConfig, sandbox: Sandbox): Promise<ContainerFacts> {
@@ -168,7 +178,7 @@ export class Containers {
     this.#tools.onStep('container.remove', performance.now() - started, record?.config.podUid ?? '');
   }
 
-  async updateResources(id: string, resources: ContainerResources): Promise<void> {
+  updateResources(id: string, resources: ContainerResources): void {
     const facts = this.#known(id);
     if (facts.state === 'exited') {
       throw new RuntimeError('Conflict', `Cannot change the limits of container ${id}: it has exited`);
@@ -178,7 +188,6 @@ export class Containers {
     } catch (err) {
       throw new RuntimeError('Failed', `Cannot change the limits of container ${id}: ${String(err)}`, { cause: err });
     }
-    await Promise.resolve(ociResources(resources));
   }
 
   #known(id: string): ContainerFacts {

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run, startError } from '../../../lib/exec.ts';
 import { type ProcessRef, processRef } from '../../../lib/process.ts';
+import type { OciSpec } from '../oci-spec.ts';
 import { type ExecOptions, type ExecSession, type ExecStatus, RuntimeError, type TerminalSize } from '../runtime.ts';
 import { asRuntimeError } from './launcher.ts';
 import { killProcessTree } from './process-tree.ts';
@@ -16,6 +17,8 @@ export interface ExecTarget {
   readonly runtime: readonly string[];
   /** Folder for pid files; a leftover there names a process whose caller was killed. */
   readonly folder: string;
+  /** The container's own process, from its spec. */
+  readonly process: OciSpec['process'];
   /** Processes of the container: the only ones an exec may ever kill. */
   readonly listPids: () => readonly number[];
 }
@@ -34,7 +37,9 @@ const START_RETRY_MS = 5;
 export function startExec(target: ExecTarget, options: ExecOptions): ExecSession {
   mkdirSync(target.folder, { recursive: true, mode: 0o700 });
   const pidFile = `${target.folder}/${randomBytes(6).toString('hex')}.pid`;
-  const argv = execArgv(target, options, pidFile);
+  const processFile = pidFile.replace(/pid$/, 'json');
+  writeFileSync(processFile, JSON.stringify(execProcess(target.process, options)), { mode: 0o600 });
+  const argv = execArgv(target, pidFile, processFile);
   const tty = options.tty ?? false;
   const command = tty ? ['script', '-qefc', argv.map(shellQuote).join(' '), '/dev/null'] : argv;
   const child = spawn(command[0] ?? '', command.slice(1), {
@@ -73,7 +78,7 @@ export async function killLeftoverExecs(
 ): Promise<number> {
   let count = 0;
   for (const name of names) {
-    const ref = readPid(`${folder}/${name}`);
+    const ref = name.endsWith('.pid') ? readPid(`${folder}/${name}`) : null;
     if (ref !== null && listPids().includes(ref.pid)) {
       await killProcessTree(ref, listPids);
       count += 1;
@@ -83,20 +88,24 @@ export async function killLeftoverExecs(
   return count;
 }
 
-function execArgv(target: ExecTarget, options: ExecOptions, pidFile: string): readonly string[] {
-  const env = [...(options.tty === true ? ['TERM=xterm'] : []), ...(options.env ?? [])];
-  return [
-    ...target.runtime,
-    'exec',
-    '--pid-file',
-    pidFile,
-    ...(options.tty === true ? ['--tty'] : []),
-    ...env.flatMap((entry) => ['--env', entry]),
-    ...(options.cwd === undefined ? [] : ['--cwd', options.cwd]),
-    ...(options.user === undefined ? [] : ['--user', `${options.user.uid}:${options.user.gid}`]),
-    target.id,
-    ...options.argv,
-  ];
+function execArgv(target: ExecTarget, pidFile: string, processFile: string): readonly string[] {
+  return [...target.runtime, 'exec', '--pid-file', pidFile, '--process', processFile, target.id];
+}
+
+/**
+ * The command as the runtime wants it: the container's own process with other arguments. On the command line crun would
+ * run it as root in `/`, whatever the container's user and folder are.
+ */
+function execProcess(own: OciSpec['process'], options: ExecOptions): OciSpec['process'] {
+  const tty = options.tty ?? false;
+  return {
+    ...own,
+    terminal: tty,
+    args: options.argv,
+    env: [...own.env, ...(tty ? ['TERM=xterm'] : []), ...(options.env ?? [])],
+    cwd: options.cwd ?? own.cwd,
+    user: options.user ?? own.user,
+  };
 }
 
 async function watchEnd(exec: {
@@ -107,10 +116,13 @@ async function watchEnd(exec: {
   readonly state: { timedOut: boolean };
 }): Promise<ExecStatus> {
   const { target, options, child, pidFile, state } = exec;
-  let killing: Promise<void> | null = null;
+  const kills: Promise<void>[] = [];
   const kill = (): void => {
-    killing ??= killExec(target, pidFile, child);
-    killing.catch(() => undefined);
+    if (kills.length === 0) {
+      const killing = killExec(target, pidFile, child);
+      killing.catch(() => undefined);
+      kills.push(killing);
+    }
   };
   const timer =
     options.timeoutMs === undefined
@@ -126,7 +138,7 @@ async function watchEnd(exec: {
   try {
     const exitCode = await exitCodeOf(child);
     await drained(child);
-    await killing;
+    await Promise.all(kills);
     return { exitCode: notStarted(exitCode, pidFile), timedOut: state.timedOut };
   } catch (err) {
     throw asRuntimeError(err, `Cannot run a command in container ${target.id}`);
@@ -134,6 +146,7 @@ async function watchEnd(exec: {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', kill);
     removePath(pidFile);
+    removePath(pidFile.replace(/pid$/, 'json'));
   }
 }
 

@@ -78,6 +78,17 @@ export class Sandboxes {
     if (existing !== null || listFolder(this.#paths.sandbox(config.podUid)).length > 0) {
       await this.#removeFolder(config.podUid);
     }
+    try {
+      return await this.#make(config);
+    } catch (err) {
+      // Nothing half-made stays; should this fail as well, the next call or the sweep finds the folder.
+      await this.remove(config.podUid).catch(() => undefined);
+      await this.#cgroups.remove(config.cgroupPath).catch(() => undefined);
+      throw err;
+    }
+  }
+
+  async #make(config: SandboxConfig): Promise<Sandbox> {
     let started = performance.now();
     const folder = this.#paths.sandbox(config.podUid);
     const { hostNetwork, hostIPC, hostPID, shareProcessNamespace } = config.namespaces;

@@ -100,8 +100,8 @@ describe('metadata', () => {
       'metadata.name: Invalid value: "a.b": a lowercase RFC 1123 label must consist of lower case…',
     ],
     [
-      'Namespace',
-      'metadata.name',
+      'Pod',
+      'metadata.namespace',
       long(64),
       `metadata.namespace: Invalid value: "${long(64)}": must be no more than 63 bytes`,
     ],

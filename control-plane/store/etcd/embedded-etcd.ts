@@ -1,13 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from 'pino';
+import { Backoff } from '../../../lib/backoff.ts';
 import { ApiError, errorMessage } from '../../../lib/errors.ts';
+import { startError } from '../../../lib/exec.ts';
+import type { Logger } from '../../../lib/logger.ts';
+import { isAlive, type ProcessRef, processRef, signalProcess } from '../../../lib/process.ts';
 import { clientUrl, type EtcdSettings, etcdArguments, etcdEnvironment } from './etcd-arguments.ts';
-import { EtcdClient, type EtcdTls } from './etcd-client.ts';
-import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts';
+import { EtcdClient, type EtcdConnection, type EtcdTls } from './etcd-client.ts';
+import { listensOn } from './listening.ts';
+import { type ProcessRecord, readLiveRecord, writeRecord } from './process-record.ts';
 
 /** What an {@link EmbeddedEtcd} needs. */
 export interface EmbeddedEtcdOptions extends EtcdSettings {
@@ -22,18 +26,11 @@ export interface EmbeddedEtcdOptions extends EtcdSettings {
   readonly log: Logger;
 }
 
-/** What the pid file holds: the process and the command line it was started with. */
-interface Recorded extends ProcessIdentity {
-  readonly version: 1;
-  readonly args: readonly string[];
-}
-
-const RESTART_MIN_MS = 250;
-const RESTART_MAX_MS = 10_000;
 /** An etcd that ran this long was well: the next restart is quick again. */
 const STABLE_AFTER_MS = 60_000;
 /** How often we look whether an adopted etcd, which is not our child, still runs. */
 const ADOPTED_CHECK_MS = 1_000;
+const READY_CHECK_MS = 25;
 const STOP_GRACE_MS = 10_000;
 const MAX_LOG_BYTES = 8 * 1024 ** 2;
 
@@ -57,41 +54,56 @@ export class EmbeddedEtcd {
     this.logFile = join(options.stateDir, 'etcd.log');
   }
 
-  /** Where clients connect. */
+  /** The URL clients use. */
   get endpoint(): string {
     return clientUrl(this.#options);
   }
 
+  /** How clients connect, this one's certificate included. */
+  get connection(): EtcdConnection {
+    const { tls } = this.#options;
+    // An address cannot be a TLS server name; its certificate has this one beside it.
+    return { endpoints: [this.endpoint], ...(tls && { tls, serverName: 'localhost' }) };
+  }
+
   /**
-   * Adopts the running etcd or starts one, and resolves when it answers. Throws `ServiceUnavailable` naming the package
-   * when the program is missing, and with the end of etcd's log when it does not come up. Gives its version.
+   * Adopts the running etcd or starts one, and resolves with its version when it answers. Throws `ExecError` naming the
+   * package when the program is missing, `ApiError('ServiceUnavailable')` with the end of etcd's log when it does not
+   * come up; what it started in vain it has ended then. An abort leaves etcd running.
    */
   async start(signal: AbortSignal): Promise<string> {
     await mkdir(this.#options.stateDir, { recursive: true, mode: 0o700 });
     await mkdir(this.#options.dataDir, { recursive: true, mode: 0o700 });
-    const running = await this.#adopt();
-    const version = await this.#waitUntilReady(running ?? (await this.#spawn()), signal);
-    if (isOlderThan(version, 3, 5)) {
-      this.#options.log.warn({ version }, 'etcd is older than 3.5 and lacks fixes for stale reads after a pause');
+    const adopted = await this.#adopt();
+    const process = adopted ?? (await this.#spawn());
+    try {
+      const version = await this.#waitUntilReady(process, signal);
+      if (isOlderThan(version, 3, 5)) {
+        this.#options.log.warn({ version }, 'etcd is older than 3.5 and lacks fixes for stale reads after a pause');
+      }
+      return version;
+    } catch (err) {
+      // Told to leave, we leave it running: it may be coming up, and the next one adopts it.
+      if (adopted === undefined && !signal.aborted) await terminate(process);
+      throw err;
     }
-    return version;
   }
 
   /** Keeps the etcd that `start` found or made running, until `signal` aborts. Leaves it running then. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
-    let waitMs = RESTART_MIN_MS;
+    const backoff = new Backoff({ initialMs: 250, maxMs: 10_000 });
     while (!signal.aborted) {
-      const since = performance.now();
-      const recorded = await this.#recorded();
-      if (recorded !== undefined) await this.#waitForEnd(recorded, signal);
+      const sinceMs = performance.now();
+      const process = await this.process();
+      if (process !== undefined) await this.#waitForEnd(process, signal);
       if (signal.aborted) return;
-      if (performance.now() - since > STABLE_AFTER_MS) waitMs = RESTART_MIN_MS;
-      log.error({ pid: recorded?.pid, waitMs, logFile: this.logFile }, 'etcd ended, starting it again');
+      if (performance.now() - sinceMs > STABLE_AFTER_MS) backoff.reset();
+      const waitMs = backoff.next();
+      log.error({ pid: process?.pid, waitMs, file: this.logFile }, 'etcd ended, starting it again');
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
-      waitMs = Math.min(RESTART_MAX_MS, waitMs * 2);
       if (signal.aborted) return;
-      await this.start(signal).catch((err) => {
+      await this.start(signal).catch((err: unknown) => {
         if (!signal.aborted) log.error({ err }, 'etcd did not come up');
       });
     }
@@ -99,30 +111,30 @@ export class EmbeddedEtcd {
 
   /** Ends etcd, with SIGKILL when it does not go in ten seconds. Nothing running is no error. */
   async stop(): Promise<void> {
-    const recorded = await this.#recorded();
-    if (recorded !== undefined) await terminate(recorded);
+    const process = await this.process();
+    if (process !== undefined) await terminate(process);
     await rm(this.#pidFile, { force: true });
   }
 
-  /** The process that now serves; undefined when none does. */
-  async process(): Promise<ProcessIdentity | undefined> {
-    return this.#recorded();
+  /** The process that was last started here, by us or by one before us, if it still runs. */
+  async process(): Promise<ProcessRecord | undefined> {
+    return readLiveRecord(this.#pidFile);
   }
 
-  async #adopt(): Promise<ProcessIdentity | undefined> {
-    const recorded = await this.#recorded();
-    if (recorded === undefined) return undefined;
+  async #adopt(): Promise<ProcessRef | undefined> {
+    const running = await this.process();
+    if (running === undefined) return undefined;
     const { log } = this.#options;
-    if (recorded.args.join('\n') === this.#args.join('\n')) {
-      log.info({ pid: recorded.pid }, 'adopted the running etcd');
-      return recorded;
+    if (running.args.join('\n') === this.#args.join('\n')) {
+      log.info({ pid: running.pid }, 'adopted the running etcd');
+      return running;
     }
-    log.info({ pid: recorded.pid }, 'restarting etcd: its settings have changed');
-    await terminate(recorded);
+    log.info({ pid: running.pid }, 'restarting etcd: its settings have changed');
+    await terminate(running);
     return undefined;
   }
 
-  async #spawn(): Promise<ProcessIdentity> {
+  async #spawn(): Promise<ProcessRef> {
     const program = this.#options.program ?? 'etcd';
     await rotate(this.logFile);
     // A file, never a pipe: an etcd whose stderr is our pipe dies at its next line after we are gone.
@@ -134,66 +146,52 @@ export class EmbeddedEtcd {
         cwd: '/',
         env: etcdEnvironment(process.env),
       });
-      await once(child, 'spawn');
+      await once(child, 'spawn').catch((err: Error) => {
+        throw startError(program, err);
+      });
       child.unref();
       this.#child = child;
-      const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
-      if (identity === undefined) throw await this.#notUp('it ended at once');
-      const recorded: Recorded = { version: 1, ...identity, args: this.#args };
-      await writeFile(`${this.#pidFile}.new`, JSON.stringify(recorded), { mode: 0o600 });
-      await rename(`${this.#pidFile}.new`, this.#pidFile);
-      this.#options.log.info({ pid: identity.pid }, 'started etcd');
-      return identity;
-    } catch (err) {
-      if ((err as NodeJS.ErrnoException).code !== 'ENOENT') throw err;
-      throw new ApiError(
-        'ServiceUnavailable',
-        `Cannot start etcd: there is no program "${program}"; install the Debian package etcd-server`,
-        { cause: err },
-      );
+      const started = child.pid === undefined ? null : processRef(child.pid);
+      if (started === null) throw await this.#notUp('it ended at once');
+      await writeRecord(this.#pidFile, started, this.#args);
+      this.#options.log.info({ pid: started.pid }, 'started etcd');
+      return started;
     } finally {
       await log.close();
     }
   }
 
   /** Resolves when that process has ended, or `signal` aborts. */
-  async #waitForEnd(identity: ProcessIdentity, signal: AbortSignal): Promise<void> {
+  async #waitForEnd(process: ProcessRef, signal: AbortSignal): Promise<void> {
     const child = this.#child;
-    if (child?.pid === identity.pid && child.exitCode === null && child.signalCode === null) {
+    if (child?.pid === process.pid && child.exitCode === null && child.signalCode === null) {
       await once(child, 'exit', { signal }).catch(() => undefined);
     }
-    while (!signal.aborted && (await isRunning(identity))) {
+    while (!signal.aborted && isAlive(process)) {
       await delay(ADOPTED_CHECK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
-  async #recorded(): Promise<Recorded | undefined> {
-    try {
-      const recorded = JSON.parse(await readFile(this.#pidFile, 'utf8')) as Recorded;
-      return recorded.version === 1 && (await isRunning(recorded)) ? recorded : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  async #waitUntilReady(identity: ProcessIdentity, signal: AbortSignal): Promise<string> {
+  /** Gives the version once that process, and no other on the same port, answers a read by quorum. */
+  async #waitUntilReady(process: ProcessRef, signal: AbortSignal): Promise<string> {
     const timeoutMs = this.#options.readyTimeoutMs ?? 60_000;
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    const { tls } = this.#options;
-    const client = new EtcdClient({ endpoints: [this.endpoint], callTimeoutMs: 2_000, ...(tls && { tls }) });
+    const client = new EtcdClient({ ...this.connection, callTimeoutMs: 2_000 });
+    let lastError: unknown;
     try {
-      for (let lastError: unknown; ; ) {
-        try {
-          // A read by quorum: only a member that has a leader can answer it.
-          await client.range({ key: Buffer.from('\0'), count_only: true }, 'reach etcd', deadline);
-          return (await client.status(deadline)).version;
-        } catch (err) {
-          signal.throwIfAborted();
-          if (deadline.aborted) throw await this.#notUp(`no answer in ${timeoutMs} ms`, lastError);
-          if (!(await isRunning(identity))) throw await this.#notUp('it ended', err);
-          lastError = err;
+      for (;;) {
+        if (await listensOn(process.pid, this.#options.clientPort)) {
+          try {
+            await client.range({ key: Buffer.from('\0'), count_only: true }, 'reach etcd', deadline);
+            return (await client.status(deadline)).version;
+          } catch (err) {
+            lastError = err;
+          }
         }
-        await delay(50, undefined, { signal: deadline }).catch(() => undefined);
+        signal.throwIfAborted();
+        if (!isAlive(process)) throw await this.#notUp('it ended', lastError);
+        if (deadline.aborted) throw await this.#notUp(`no answer in ${timeoutMs} ms`, lastError);
+        await delay(READY_CHECK_MS, undefined, { signal: deadline }).catch(() => undefined);
       }
     } finally {
       client.close();
@@ -201,41 +199,29 @@ export class EmbeddedEtcd {
   }
 
   async #notUp(because: string, cause?: unknown): Promise<ApiError> {
-    const lines = await readFile(this.logFile, 'utf8').catch(() => '');
-    const last = lines.trimEnd().split('\n').slice(-3).join('\n');
+    const text = await readFile(this.logFile, 'utf8').catch(() => '');
+    const last = text.trimEnd().split('\n').slice(-3).join('\n');
     const detail = cause === undefined ? '' : ` (${errorMessage(cause)})`;
-    return new ApiError(
-      'ServiceUnavailable',
-      `Cannot start etcd: ${because}${detail}; the end of ${this.logFile}:\n${last}`,
-      { cause },
-    );
+    const message = `Cannot start etcd: ${because}${detail}; the end of ${this.logFile}:\n${last}`;
+    return new ApiError('ServiceUnavailable', message, { cause });
   }
 }
 
-async function terminate(identity: ProcessIdentity): Promise<void> {
+async function terminate(process: ProcessRef): Promise<void> {
   const deadline = performance.now() + STOP_GRACE_MS;
-  let kill: NodeJS.Signals = 'SIGTERM';
-  sendSignal(identity.pid, kill);
-  while (await isRunning(identity)) {
-    if (kill === 'SIGTERM' && performance.now() > deadline) {
-      kill = 'SIGKILL';
-      sendSignal(identity.pid, kill);
+  let killed = false;
+  signalProcess(process, 'SIGTERM');
+  while (isAlive(process)) {
+    if (!killed && performance.now() > deadline) {
+      killed = true;
+      signalProcess(process, 'SIGKILL');
     }
     await delay(20);
   }
 }
 
-function sendSignal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'ESRCH') throw err;
-  }
-}
-
 /** Keeps one older log, so that neither grows without end. */
 async function rotate(file: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
   const size = await stat(file).then(
     (info) => info.size,
     () => 0,

@@ -16,9 +16,9 @@ import { type FailedCall, toApiError } from './etcd-errors.ts';
 
 /** Certificates for mutual TLS, as PEM. */
 export interface EtcdTls {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
+  readonly ca: string | Buffer;
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
 }
 
 /** Where etcd is and how to talk to it. */
@@ -26,6 +26,8 @@ export interface EtcdConnection {
   /** URLs such as `https://127.0.0.1:7379`; all http or all https. */
   readonly endpoints: readonly string[];
   readonly tls?: EtcdTls;
+  /** The name etcd's certificate must have, when the endpoints are addresses. */
+  readonly serverName?: string;
   /** How long a single call may take; 10,000 when left out. */
   readonly callTimeoutMs?: number;
 }
@@ -61,10 +63,16 @@ export class EtcdClient {
   constructor(connection: EtcdConnection) {
     this.endpoints = connection.endpoints;
     this.#callTimeoutMs = connection.callTimeoutMs ?? 10_000;
-    const { tls } = connection;
+    const { tls, serverName } = connection;
     this.#etcd = new Etcd3({
       hosts: [...connection.endpoints],
-      ...(tls && { credentials: { rootCertificate: tls.ca, privateKey: tls.key, certChain: tls.cert } }),
+      ...(tls && {
+        credentials: {
+          rootCertificate: toBuffer(tls.ca),
+          privateKey: toBuffer(tls.key),
+          certChain: toBuffer(tls.cert),
+        },
+      }),
       grpcOptions: {
         // Without this a catch-up above 4 MiB delivers nothing, and says nothing.
         'grpc.max_receive_message_length': -1,
@@ -75,6 +83,7 @@ export class EtcdClient {
         // Notices a peer that vanished without closing; etcd allows a ping every 5 s.
         'grpc.keepalive_time_ms': 15_000,
         'grpc.keepalive_timeout_ms': 5_000,
+        ...(serverName !== undefined && { 'grpc.ssl_target_name_override': serverName }),
       },
       faultHandling: { global: noPolicy, host: () => noPolicy },
     });
@@ -174,4 +183,8 @@ export class EtcdClient {
       throw toApiError(err, call);
     }
   }
+}
+
+function toBuffer(pem: string | Buffer): Buffer {
+  return typeof pem === 'string' ? Buffer.from(pem) : pem;
 }

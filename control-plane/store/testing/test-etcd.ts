@@ -4,11 +4,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { isAlive } from '../../../lib/process.ts';
 import { EmbeddedEtcd } from '../etcd/embedded-etcd.ts';
 import { EtcdClient } from '../etcd/etcd-client.ts';
 import { EtcdStore, type EtcdStoreOptions } from '../etcd/etcd-store.ts';
 import { LeasePool } from '../etcd/lease-pool.ts';
-import { isRunning } from '../etcd/process-identity.ts';
 import { revisionOf } from '../store.ts';
 
 /** A log that goes nowhere. */
@@ -56,7 +56,7 @@ export async function startTestEtcd(): Promise<TestEtcd> {
     log: quietLog,
   });
   await server.start(AbortSignal.timeout(30_000));
-  const client = new EtcdClient({ endpoints: [server.endpoint] });
+  const client = new EtcdClient(server.connection);
   const leaseIds: string[] = [];
   const leases = new LeasePool({
     grantLease: async (ttlSeconds, signal) => {
@@ -67,7 +67,7 @@ export async function startTestEtcd(): Promise<TestEtcd> {
   });
   let stores = 0;
   return {
-    endpoint: server.endpoint,
+    endpoint: server.connection.endpoints[0] ?? '',
     client,
     server,
     makeStore: (options = {}) => {
@@ -83,7 +83,7 @@ export async function startTestEtcd(): Promise<TestEtcd> {
       const identity = await server.process();
       client.close();
       await server.stop();
-      if (identity !== undefined && (await isRunning(identity))) throw new Error(`etcd ${identity.pid} still runs`);
+      if (identity !== undefined && isAlive(identity)) throw new Error(`etcd ${identity.pid} still runs`);
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -120,7 +120,7 @@ export async function startServer(
     await cache.ready(signal);
     const port = await api.listen(config.listen, { ca: pki.ca, certificate: pki.server });
     const leaderServices = { ...services, store: backend.fencedStore };
-    const elected = backend.elect((term) => lead(config, parts, leaderServices, term), signal);
+    const elected = backend.elect((term) => lead(config, parts, { services: leaderServices, term }), signal);
     await ensureSystemNamespaces(new LocalResourceClient(services, 'system:control-plane'), { log, signal });
     api.setReady(true);
     log.info({ port, host: config.listen.host, addresses }, 'the API serves');
@@ -132,29 +132,36 @@ export async function startServer(
 }
 
 async function whenStopped(signal: AbortSignal, elected: Promise<void>, release: () => Promise<void>): Promise<void> {
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
   try {
-    await Promise.all([aborted, elected]);
+    await Promise.all([aborted(signal), elected]);
   } finally {
     await release();
   }
 }
 
-/** Runs every task of the leader for one term; settles when all have ended. One that fails is logged and ends the term. */
+/** Runs every task of the leader until the term ends; settles when all have ended. One that fails ends the term. */
 async function lead(
   config: ServerConfig,
   { leaderTasks, log }: ServerParts,
-  services: ApiServices,
-  signal: AbortSignal,
+  { services, term }: { readonly services: ApiServices; readonly term: AbortSignal },
 ): Promise<void> {
-  await Promise.all(
-    leaderTasks.map(({ user, run }) =>
-      run(new LocalResourceClient(services, user), { log: log.child({ user }), config }, signal),
-    ),
+  const failed = new AbortController();
+  const signal = AbortSignal.any([term, failed.signal]);
+  const tasks = leaderTasks.map(({ user, run }) =>
+    run(new LocalResourceClient(services, user), { log: log.child({ user }), config }, signal).catch((err: unknown) => {
+      failed.abort();
+      throw err;
+    }),
   );
+  const results = await Promise.allSettled([...tasks, aborted(signal)]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** Names this server in elections: the same after a restart. */

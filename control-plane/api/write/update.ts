@@ -56,6 +56,7 @@ export async function decideReplacement(
   if (subresource === 'status') return decideStatus(definition, name, { next, old });
   if (subresource === 'finalize')
     return decideEnd({ ...old, spec: { ...specOf(old), finalizers: specOf(next).finalizers } } as KubeObject);
+  if (subresource !== '') throw badRequest(`the subresource "${subresource}" cannot be written in this way`);
   next.metadata = keepServerOwned(next, old);
   if (definition.subresources?.status === true) keepStatus(next, old);
   definition.setDefaults?.(next);

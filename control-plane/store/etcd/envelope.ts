@@ -30,15 +30,15 @@ export function seal(value: Uint8Array, index: number): Buffer {
 
 /** Opens the envelope stored under `key`. Throws `ApiError('InternalError')` naming the key when it is not one of ours. */
 export function open(key: string, stored: Buffer): Opened {
+  if (stored.byteLength > 0 && stored[0] !== FORMAT_PLAIN) {
+    throw new ApiError('InternalError', `Cannot read ${key}: its stored value has the unknown format ${stored[0]}`);
+  }
   const typeBytes = stored[3];
   if (typeBytes === undefined || stored.byteLength < HEADER_BYTES + typeBytes) {
     throw new ApiError(
       'InternalError',
       `Cannot read ${key}: its stored value is too short (${stored.byteLength} bytes)`,
     );
-  }
-  if (stored[0] !== FORMAT_PLAIN) {
-    throw new ApiError('InternalError', `Cannot read ${key}: its stored value has the unknown format ${stored[0]}`);
   }
   return { index: stored.readUInt16BE(1), value: ownBytes(stored.subarray(HEADER_BYTES + typeBytes)) };
 }

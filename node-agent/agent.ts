@@ -35,7 +35,7 @@ export interface AgentParts {
   readonly version: string;
   readonly onStep?: StepListener;
   /** Serves logs, exec and images until aborted; given the pods once they are adopted. Tells the port it took. */
-  readonly serve?: (workers: PodWorkers, signal: AbortSignal) => Promise<AgentServing>;
+  readonly serve?: (workers: PodWorkers, imagesChanged: () => void) => Promise<AgentServing>;
 }
 
 /** A started server. */
@@ -87,8 +87,8 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
   const workers = new PodWorkers(env);
   await network.start();
   await workers.adopt();
-  const serving = await parts.serve?.(workers, signal);
-  const reporter = new NodeReporter({
+  const serving = await parts.serve?.(workers, () => reporter.changed());
+  const reporter: NodeReporter = new NodeReporter({
     client,
     clock,
     log,
@@ -97,7 +97,7 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
       name: config.nodeName,
       ...resources,
       addresses,
-      port: serving?.port ?? config.port,
+      port: serving?.port ?? config.listen.port,
       podCidr: config.podCidr,
       runtimeVersion: `${version.name}://${version.version}`,
       agentVersion: parts.version,
@@ -116,6 +116,7 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
         const uid = reporter.node?.metadata?.uid;
         return uid === undefined ? undefined : { apiVersion: 'v1', kind: 'Node', name: config.nodeName, uid };
       },
+      onRecovered: () => statuses.retryNow(),
       renewEveryMs: config.leaseRenewMs,
       durationSeconds: config.leaseDurationSeconds,
     },

@@ -16,6 +16,8 @@ export interface NodeLeaseOptions {
   readonly node: string;
   /** The Node, once registered: the lease goes with it. */
   readonly owner: () => metav1.OwnerReference | undefined;
+  /** The server is there again. */
+  readonly onRecovered: () => void;
   readonly renewEveryMs: number;
   readonly durationSeconds: number;
 }
@@ -28,7 +30,10 @@ export async function renewNodeLease(options: NodeLeaseOptions, signal: AbortSig
   while (!signal.aborted) {
     try {
       held = await renew(options, held, signal);
-      if (failing) log.info({ node: options.node }, 'lease renewed again');
+      if (failing) {
+        log.info({ node: options.node }, 'lease renewed again');
+        options.onRecovered();
+      }
       failing = false;
     } catch (err) {
       held = undefined;

@@ -153,10 +153,10 @@ export function statusDiffers(old: corev1.NodeStatus | undefined, status: corev1
 function comparable(status: corev1.NodeStatus | undefined): string {
   const { conditions = [], addresses, allocatable, capacity, images = [], nodeInfo } = status ?? {};
   return JSON.stringify([
-    conditions.map(({ type, status: value, reason, message }) => [type, value, reason, message]).sort(),
+    conditions.map(({ type, status: value, reason, message }) => `${type} ${value} ${reason} ${message}`).sort(),
     addresses?.map(({ type, address }) => [type, address]),
-    Object.entries(allocatable ?? {}).sort(),
-    Object.entries(capacity ?? {}).sort(),
+    amounts(allocatable),
+    amounts(capacity),
     images.map(({ names = [] }) => names),
     [
       nodeInfo?.bootID,
@@ -166,4 +166,10 @@ function comparable(status: corev1.NodeStatus | undefined): string {
       nodeInfo?.osImage,
     ],
   ]);
+}
+
+function amounts(quantities: Readonly<Record<string, string>> | undefined): string[] {
+  return Object.entries(quantities ?? {})
+    .map(([name, quantity]) => `${name}=${quantity}`)
+    .sort();
 }

@@ -4,8 +4,11 @@ import type { PodPaths } from '../paths.ts';
 import { tearDownVolumes } from '../volumes/pod-volumes.ts';
 import type { PodEnvironment } from './environment.ts';
 
+/** What taking down needs. */
+export type TeardownEnvironment = Pick<PodEnvironment, 'runtime' | 'network' | 'images'>;
+
 /** Everything: network, containers, sandbox, root folders, volumes, logs, snapshot (last, so that a cut-short one is found). */
-export async function tearDownPod(env: PodEnvironment, uid: string, paths: PodPaths): Promise<void> {
+export async function tearDownPod(env: TeardownEnvironment, uid: string, paths: PodPaths): Promise<void> {
   const ids = (await env.runtime.listContainers(uid)).map(({ id }) => id);
   await env.network.teardown(uid);
   await env.runtime.removeSandbox(uid);
@@ -19,7 +22,7 @@ export async function tearDownPod(env: PodEnvironment, uid: string, paths: PodPa
 }
 
 /** A pod that is over keeps its facts, logs and snapshot; address, volumes and root folders go. */
-export async function releasePod(env: PodEnvironment, uid: string, paths: PodPaths): Promise<void> {
+export async function releasePod(env: TeardownEnvironment, uid: string, paths: PodPaths): Promise<void> {
   await env.network.teardown(uid);
   const containers = await env.runtime.listContainers(uid);
   await Promise.all(containers.map(({ id }) => env.images.unmountRootfs(id)));

@@ -100,7 +100,7 @@ export class AgentWorld {
       this.socket,
     ];
     argv.push('--root', run.dir, '--cgroup-root', cgroupRoot(run), '--link-prefix', `k${run.id}`);
-    argv.push('--node-name', 'node-1', '--node-ip', '127.0.0.1', '--log-file', this.path('agent.log'), '--port', '0');
+    argv.push('--node-name', 'node-1', '--node-ip', '127.0.0.1', '--log-file', this.path('agent.log'), '--listen', '127.0.0.1:0');
     argv.push('--log-level', 'debug', ...args);
     this.#child = spawn('nsenter', argv, { stdio: ['ignore', 'ignore', errors] });
     await waitFor('the agent to start', () => this.log.slice(before).includes('agent started') || this.#diedEarly());

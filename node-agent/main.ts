@@ -1,0 +1,132 @@
+/** `skiff agent`: runs the pods of this machine. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GrpcConnection } from '../lib/client/grpc-connection.ts';
+import { GrpcResourceClient } from '../lib/client/grpc-resource-client.ts';
+import { systemClock } from '../lib/clock.ts';
+import { ConfigError } from '../lib/config.ts';
+import { errorMessage } from '../lib/errors.ts';
+import { EventRecorder } from '../lib/events.ts';
+import { createLogger, type Logger } from '../lib/logger.ts';
+import { runAgent } from './agent.ts';
+import { CgroupTree } from './cgroups/cgroup-tree.ts';
+import { type AgentConfig, helpText, parseConfig } from './config.ts';
+import { OverlayImageStore } from './images/overlay-image-store.ts';
+import { SkopeoRegistry } from './images/skopeo-registry.ts';
+import { createCniNetwork } from './network/cni-network.ts';
+import { nodePaths } from './paths.ts';
+import { ConmonCrunRuntime } from './runtime/conmon-crun/conmon-crun-runtime.ts';
+import { startAgentServer } from './server/agent-server.ts';
+import { tearDownNode } from './teardown.ts';
+
+// Put in by the bundler.
+declare const SKIFF_VERSION: string | undefined;
+
+/** Wrong options: no restart mends it. */
+const EXIT_USAGE = 2;
+
+void main(process.argv.slice(2)).then((code) => process.exit(code));
+
+async function main(args: readonly string[]): Promise<number> {
+  let config: AgentConfig;
+  try {
+    config = parseConfig(args);
+  } catch (err) {
+    if (!(err instanceof ConfigError)) throw err;
+    for (const problem of err.problems) process.stderr.write(`error: ${problem}\n`);
+    process.stderr.write('See skiff agent --help.\n');
+    return EXIT_USAGE;
+  }
+  if (config.help) {
+    process.stdout.write(helpText());
+    return 0;
+  }
+  const log = createLogger({ level: config.logLevel, file: config.logFile, component: 'agent' });
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      log.info({ signal: name }, 'stopping');
+      stop.abort();
+    });
+  }
+  // A closing terminal is no reason to stop looking after pods.
+  process.on('SIGHUP', () => undefined);
+  try {
+    return config.teardown ? await tearDown(config, log, stop.signal) : await serve(config, log, stop.signal);
+  } catch (err) {
+    if (stop.signal.aborted) return 0;
+    log.fatal({ err }, 'the agent failed');
+    process.stderr.write(`error: ${errorMessage(err)}\n`);
+    return 1;
+  }
+}
+
+/** The parts of this machine. */
+function machineParts(config: AgentConfig, log: Logger) {
+  const paths = nodePaths(config.root);
+  for (const dir of [paths.run, paths.data]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const cgroups = new CgroupTree(config.cgroupRoot);
+  return {
+    paths,
+    cgroups,
+    runtime: new ConmonCrunRuntime({
+      root: config.root,
+      cgroups,
+      onWarning: (warning) => log.warn({ warning }, 'runtime warning'),
+    }),
+    network: createCniNetwork({
+      root: config.root,
+      podCidr: config.podCidr,
+      clusterCidr: config.clusterCidr,
+      prefix: config.linkPrefix,
+    }),
+    images: new OverlayImageStore({
+      directory: join(paths.data, 'images'),
+      registry: new SkopeoRegistry(),
+      maxParallelPulls: config.maxParallelPulls,
+    }),
+    clock: systemClock,
+    log,
+  };
+}
+
+async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
+  const parts = machineParts(config, log);
+  const connection = new GrpcConnection({
+    endpoints: config.servers,
+    ca: readCredential(config.caFile),
+    cert: readCredential(config.certFile),
+    key: readCredential(config.keyFile),
+  });
+  const client = new GrpcResourceClient(connection);
+  const events = new EventRecorder({ client, component: 'kubelet', host: config.nodeName, log });
+  const recording = events.run(signal);
+  await runAgent(
+    config,
+    {
+      ...parts,
+      client,
+      events,
+      version: typeof SKIFF_VERSION === 'undefined' ? 'dev' : `v${SKIFF_VERSION}`,
+      serve: (workers, imagesChanged) => startAgentServer({ config, workers, imagesChanged, ...parts }, signal),
+    },
+    signal,
+  );
+  await recording;
+  connection.close();
+  return 0;
+}
+
+async function tearDown(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
+  const left = await tearDownNode(machineParts(config, log), signal);
+  for (const line of left) process.stderr.write(`not removed: ${line}\n`);
+  return left.length === 0 ? 0 : 1;
+}
+
+function readCredential(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (err) {
+    throw new Error(`Cannot read the certificate file ${file}: ${errorMessage(err)}`, { cause: err });
+  }
+}

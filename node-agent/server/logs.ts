@@ -1,0 +1,76 @@
+/** Streams.Logs: a container's log as bytes. */
+import { ApiError } from '../../lib/errors.ts';
+import type { streamsv1 } from '../../proto/index.ts';
+import type { PodWorkers } from '../pods/pod-workers.ts';
+import { logPath } from '../pods/start-container.ts';
+import { readLog } from '../runtime/log-reader.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { findContainer } from './container-target.ts';
+
+/** Lines are gathered into messages of about this size. */
+const CHUNK_BYTES = 32 * 1024;
+
+/** The log asked for, in chunks. Throws `ApiError`; ends without an error when `signal` aborts. */
+export async function* streamLogs(
+  workers: PodWorkers,
+  runtime: Runtime,
+  request: streamsv1.LogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const { worker, slot, name, text } = findContainer(workers, request);
+  const instance = request.previous === true ? slot.previous : slot.current;
+  if (instance === null) {
+    if (request.previous === true) throw new ApiError('BadRequest', `previous terminated ${text} not found`);
+    const why = slot.problem?.reason ?? 'ContainerCreating';
+    throw new ApiError('BadRequest', `${text} is waiting to start: ${why}`);
+  }
+  const since = sinceOf(request);
+  const lines = readLog(logPath({ pod: worker.pod, paths: worker.paths }, name, instance.attempt), {
+    signal,
+    ...(request.follow === true
+      ? {
+          follow: true,
+          ended: async () => {
+            await runtime.waitExit(instance.id, signal).catch(() => null);
+          },
+        }
+      : {}),
+    ...(request.tailLines === undefined ? {} : { tailLines: request.tailLines }),
+    ...(since === undefined ? {} : { since }),
+    ...(request.limitBytes === undefined ? {} : { limitBytes: request.limitBytes }),
+  });
+  yield* gather(lines, request);
+}
+
+function sinceOf(request: streamsv1.LogsRequest): Date | undefined {
+  if (request.sinceSeconds !== undefined) return new Date(Date.now() - request.sinceSeconds * 1000);
+  if (request.sinceTime === undefined || request.sinceTime === '') return undefined;
+  const time = new Date(request.sinceTime);
+  if (Number.isNaN(time.getTime()))
+    throw new ApiError('BadRequest', `sinceTime ${JSON.stringify(request.sinceTime)} is not RFC 3339`);
+  return time;
+}
+
+/** A followed log is sent line by line as it comes; one that is read to its end in larger pieces. */
+async function* gather(
+  lines: AsyncIterable<{ readonly time: string; readonly content: Buffer }>,
+  request: streamsv1.LogsRequest,
+): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let size = 0;
+  for await (const { time, content } of lines) {
+    if (request.timestamps === true) {
+      const stamp = Buffer.from(`${time} `);
+      parts.push(stamp);
+      size += stamp.length;
+    }
+    parts.push(content);
+    size += content.length;
+    if (size >= CHUNK_BYTES || request.follow === true) {
+      yield Buffer.concat(parts);
+      parts = [];
+      size = 0;
+    }
+  }
+  if (size > 0) yield Buffer.concat(parts);
+}

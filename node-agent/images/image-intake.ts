@@ -66,7 +66,10 @@ export async function takeInImage(
   for (const [done, layer] of manifest.layers.entries()) {
     options.onProgress?.({ phase: 'unpacking', layersDone: done, layersTotal: total });
     const packed = { path: blobs.path(layer.digest), digest: layer.digest, diffId: config.diffIds[done] ?? '' };
-    await layers.ensure(packed, options.signal);
+    await layers.ensure(packed, {
+      below: config.diffIds.slice(0, done),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
   }
   return {
     id: manifest.config.digest,

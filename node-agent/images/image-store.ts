@@ -107,6 +107,14 @@ export interface Sweep {
   readonly removed: readonly string[];
 }
 
+/** What a removal took away. */
+export interface RemovedImage {
+  /** Names, by tag and by digest, that are gone. */
+  readonly untagged: readonly string[];
+  /** The id of the image, when it went with its last name. */
+  readonly deleted: readonly string[];
+}
+
 /** The port. `OverlayImageStore` is the real one; `MemoryImageStore` the fake. */
 export interface ImageStore {
   /** The present image with this name or id, or undefined. A name is read as Docker reads it: `nginx` is `docker.io/library/nginx:latest`. */
@@ -131,7 +139,7 @@ export interface ImageStore {
    * Takes a name away, or with an id all names; with the last name goes the image and every layer nobody else has.
    * Refused with `InUse` while a mounted container needs it. Not present is `NotFound`.
    */
-  remove(reference: string): Promise<void>;
+  remove(reference: string): Promise<RemovedImage>;
 
   /**
    * Mounts a container's writable root folder on top of the image. Idempotent: a second call for the same container and

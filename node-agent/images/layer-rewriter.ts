@@ -9,6 +9,7 @@
 
 import { encodeTarHeader, type TarEntry, tarEnd, tarEntry, tarPadding } from '../../lib/tar/tar-entry.ts';
 import { readTar } from '../../lib/tar/tar-reader.ts';
+import type { FolderAttributes } from './layers-below.ts';
 
 /** How much one layer may unpack to. */
 export interface LayerLimits {
@@ -42,14 +43,19 @@ const MAX_PATH_BYTES = 4096;
 const HARMLESS_DEVICES: ReadonlySet<string> = new Set(['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:2']);
 
 /**
- * Rewrites an uncompressed layer. `contents` is filled on the way. Throws {@link LayerRefusedError} for what cannot be
+ * Rewrites an uncompressed layer. `contents` is filled on the way; `below` tells what folder a layer below has at a path,
+ * for those the layer uses without bringing them (root's, 0755, where nobody knows). Throws {@link LayerRefusedError} for what cannot be
  * confined or is over the limits, and the reader's TarFormatError for damage.
  */
 export async function* rewriteLayer(
   source: AsyncIterable<Buffer>,
-  options: { readonly limits: LayerLimits; readonly contents: LayerContents },
+  options: {
+    readonly limits: LayerLimits;
+    readonly contents: LayerContents;
+    readonly below?: (path: string) => FolderAttributes | undefined;
+  },
 ): AsyncGenerator<Buffer, void, undefined> {
-  const tree = new LayerTree();
+  const tree = new LayerTree(options.below ?? (() => undefined));
   const { limits, contents } = options;
   for await (const { entry, body } of readTar(source)) {
     contents.entries += 1;
@@ -84,6 +90,11 @@ class LayerTree {
   private readonly links = new Map<string, TarEntry>();
   private readonly directories = new Map<string, TarEntry>([['', tarEntry({ name: '.', type: 'directory' })]]);
   private readonly opaque = new Set<string>();
+  private readonly below: (path: string) => FolderAttributes | undefined;
+
+  constructor(below: (path: string) => FolderAttributes | undefined) {
+    this.below = below;
+  }
 
   /** The entries to write in place of one of the layer's. */
   *place(entry: TarEntry): Generator<TarEntry, void, undefined> {
@@ -179,7 +190,7 @@ class LayerTree {
       missing.push(path);
     }
     for (const path of missing.reverse()) {
-      yield this.directory(path, tarEntry({ name: path, type: 'directory' }));
+      yield this.directory(path, tarEntry({ name: path, type: 'directory', ...this.below(path) }));
     }
   }
 

@@ -16,10 +16,11 @@ import { join } from 'node:path';
 import { run } from '../../lib/exec.ts';
 import { ImageError } from './image-store.ts';
 import { type PackedLayer, type UnpackOptions, unpackLayer } from './layer-unpack.ts';
+import { foldersBelow } from './layers-below.ts';
 import type { Pins } from './pins.ts';
 
 /** How a layer store works. */
-export interface LayerStoreOptions extends Omit<UnpackOptions, 'signal'> {
+export interface LayerStoreOptions extends Omit<UnpackOptions, 'signal' | 'below'> {
   readonly directory: string;
   readonly pins: Pins;
   /** Whether a layer is forced onto the disk before it counts as there. Only tests say no. */
@@ -82,9 +83,15 @@ export class LayerStore {
 
   /**
    * Makes sure that a layer is there, unpacking it unless it is. The caller has pinned its `diffId`. Concurrent calls
-   * for one layer share the work; when the one doing it is aborted, another takes over.
+   * for one layer share the work; when the one doing it is aborted, another takes over. `below` are the image's present
+   * layers under this one, lowest first; a layer that leaves out its parent folders takes their modes and owners from
+   * there, for all images that come to share it.
    */
-  async ensure(layer: PackedLayer, signal?: AbortSignal): Promise<void> {
+  async ensure(
+    layer: PackedLayer,
+    options: { readonly below: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<void> {
+    const { signal } = options;
     while (!this.has(layer.diffId)) {
       signal?.throwIfAborted();
       const running = this.#unpacking.get(layer.diffId);
@@ -92,20 +99,26 @@ export class LayerStore {
         await running.catch(() => undefined);
         continue;
       }
-      const mine = this.#unpack(layer, signal).finally(() => this.#unpacking.delete(layer.diffId));
+      const mine = this.#unpack(layer, options).finally(() => this.#unpacking.delete(layer.diffId));
       this.#unpacking.set(layer.diffId, mine);
       await mine;
     }
   }
 
-  async #unpack(layer: PackedLayer, signal: AbortSignal | undefined): Promise<void> {
+  async #unpack(
+    layer: PackedLayer,
+    options: { readonly below: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<void> {
     const { limits, minFreeBytes } = this.#options;
+    const { signal } = options;
+    const below = [...options.below].reverse().map((diffId) => join(this.directory, this.lowerPath(diffId)));
     const temporary = join(this.directory, `.new-${randomBytes(6).toString('hex')}`);
     try {
       await mkdir(join(temporary, 'fs'), { recursive: true, mode: 0o755 });
       const contents = await unpackLayer(layer, join(temporary, 'fs'), {
         limits,
         minFreeBytes,
+        below: foldersBelow(below),
         ...(signal === undefined ? {} : { signal }),
       });
       const record = { version: RECORD_VERSION, diffId: layer.diffId, unpackedBytes: contents.bytes };

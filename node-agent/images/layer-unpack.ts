@@ -12,6 +12,7 @@ import { ExecError, startError } from '../../lib/exec.ts';
 import { TarFormatError } from '../../lib/tar/tar-reader.ts';
 import { ImageError } from './image-store.ts';
 import { type LayerContents, type LayerLimits, LayerRefusedError, rewriteLayer } from './layer-rewriter.ts';
+import type { FolderAttributes } from './layers-below.ts';
 
 /** A packed layer on disk, and what it must turn out to be. */
 export interface PackedLayer {
@@ -27,6 +28,8 @@ export interface UnpackOptions {
   readonly limits: LayerLimits;
   /** Unpacking stops when the filesystem has less room than this. */
   readonly minFreeBytes: number;
+  /** See `rewriteLayer`. */
+  readonly below?: (path: string) => FolderAttributes | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -65,7 +68,11 @@ export async function unpackLayer(
   const ended = endOf(tar);
   try {
     const plain = guarded(decompress(layer.path, packed, options.signal), { hash: unpacked, directory, ...options });
-    const rewritten = rewriteLayer(plain, { limits: options.limits, contents });
+    const rewritten = rewriteLayer(plain, {
+      limits: options.limits,
+      contents,
+      ...(options.below === undefined ? {} : { below: options.below }),
+    });
     async function* withRest(): AsyncGenerator<Buffer, void, undefined> {
       yield* rewritten;
       // The digest covers what follows the archive's end mark too.

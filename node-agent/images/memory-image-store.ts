@@ -13,6 +13,7 @@ import {
   type LoadOptions,
   type PullOptions,
   type RegistryAuth,
+  type RemovedImage,
   type Rootfs,
   type Sweep,
 } from './image-store.ts';
@@ -121,20 +122,21 @@ export class MemoryImageStore implements ImageStore {
     return [...this.#images.values()].map(toImage).sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
   }
 
-  async remove(reference: string): Promise<void> {
+  async remove(reference: string): Promise<RemovedImage> {
     const stored = this.#present(reference, 'remove');
     const name = nameOf(reference) ?? '';
     const byName = stored.references.has(name) || stored.repoDigests.has(name);
     if (byName && [...stored.references].some((each) => each !== name)) {
       stored.references.delete(name);
       stored.repoDigests.delete(name);
-      return;
+      return { untagged: [name], deleted: [] };
     }
     const user = [...this.mounted].find(([, id]) => id === stored.id);
     if (user !== undefined) {
       throw new ImageError('InUse', `Cannot remove the image ${reference}: container ${user[0]} uses it`);
     }
     this.#images.delete(stored.id);
+    return { untagged: [...stored.references, ...stored.repoDigests].sort(), deleted: [stored.id] };
   }
 
   async mountRootfs(image: Image, containerId: string): Promise<Rootfs> {

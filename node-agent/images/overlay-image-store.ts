@@ -17,6 +17,7 @@ import {
   type ImageStore,
   type LoadOptions,
   type PullOptions,
+  type RemovedImage,
   type Rootfs,
   type Sweep,
 } from './image-store.ts';
@@ -164,6 +165,10 @@ export class OverlayImageStore implements ImageStore {
   }
 
   async load(archive: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
+    if (typeof archive !== 'string') {
+      // It may fail before anybody reads it; the reader is told then.
+      archive.on('error', () => undefined);
+    }
     const staging = await this.#blobs.stage();
     const pins = this.#pins.group();
     try {
@@ -224,7 +229,7 @@ export class OverlayImageStore implements ImageStore {
     return this.#toImage(this.#index.get(indexed.id) ?? indexed);
   }
 
-  async remove(reference: string): Promise<void> {
+  async remove(reference: string): Promise<RemovedImage> {
     const indexed = this.#present(reference, 'remove');
     const written = isName(reference) ? normalizeReference(reference) : '';
     // Digits may be read as a name or as an id; an id takes all names.
@@ -232,7 +237,7 @@ export class OverlayImageStore implements ImageStore {
     const others = [...indexed.references].filter((each) => each !== name);
     if (name !== undefined && others.length > 0) {
       await this.#index.removeName(name);
-      return;
+      return { untagged: [name], deleted: [] };
     }
     const user = [...this.#mounts.mounted].find(([, container]) => container.imageId === indexed.id);
     if (user !== undefined) {
@@ -240,6 +245,7 @@ export class OverlayImageStore implements ImageStore {
     }
     await this.#forget(indexed.id);
     await this.#prune();
+    return { untagged: [...indexed.references, ...indexed.repoDigests].sort(), deleted: [indexed.id] };
   }
 
   async mountRootfs(image: Image, containerId: string): Promise<Rootfs> {

@@ -12,6 +12,7 @@
 
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { errorMessage } from '../../lib/errors.ts';
 import { run } from '../../lib/exec.ts';
 import { ImageError, type Rootfs } from './image-store.ts';
@@ -26,6 +27,8 @@ export interface MountedContainer {
 const CONTAINER_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 /** mount(2) takes its options in one page, with the final NUL. */
 const MAX_OPTION_BYTES = 4095;
+const REMOVE_ATTEMPTS = 10;
+const REMOVE_PAUSE_MS = 50;
 const MOUNT_ENV = { PATH: process.env.PATH, LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' };
 
 /** The mounts of one store folder. Call {@link RootfsMounts.sweep} before anything else. */
@@ -159,8 +162,28 @@ export class RootfsMounts {
     await mount('');
   }
 
+  /**
+   * A `mount` that an earlier process of ours started may still come to its end while we remove: then the folder is not
+   * empty any more, and is mounted the next time we look.
+   */
   async #remove(id: string): Promise<void> {
-    const path = this.#rootfs(id);
+    for (let attempt = 1; ; attempt++) {
+      await this.#unmountPath(this.#rootfs(id));
+      try {
+        await rm(join(this.#directory, id), { recursive: true, force: true });
+        return;
+      } catch (err) {
+        if (attempt >= REMOVE_ATTEMPTS) {
+          throw new ImageError('Failed', `Cannot remove the root folder of container ${id}: ${errorMessage(err)}`, {
+            cause: err,
+          });
+        }
+        await setTimeout(REMOVE_PAUSE_MS);
+      }
+    }
+  }
+
+  async #unmountPath(path: string): Promise<void> {
     if (await isMounted(path)) {
       const result = await run('umount', ['--no-canonicalize', path], { env: MOUNT_ENV, okExitCodes: 'any' });
       if (result.exitCode !== 0 && (await isMounted(path))) {
@@ -168,7 +191,6 @@ export class RootfsMounts {
         await run('umount', ['--no-canonicalize', '--lazy', path], { env: MOUNT_ENV });
       }
     }
-    await rm(join(this.#directory, id), { recursive: true, force: true });
   }
 
   #rootfs(id: string): string {

@@ -217,16 +217,16 @@ describe.each([
 
   it('removes a name, and the image with its last name', async () => {
     const image = await load([NGINX, 'docker.io/library/web:2']);
-    await store.remove('web:2');
+    expect(await store.remove('web:2')).toEqual({ untagged: ['docker.io/library/web:2'], deleted: [] });
     expect((await store.resolve(image.id))?.references).toEqual([NGINX]);
-    await store.remove(NGINX);
+    expect(await store.remove(NGINX)).toEqual({ untagged: [NGINX], deleted: [image.id] });
     expect(await store.list()).toEqual([]);
     await expect(store.remove(NGINX)).rejects.toSatisfy((err) => isImageError(err, 'NotFound'));
   });
 
   it('removes all names with the id', async () => {
     const image = await load([NGINX, 'docker.io/library/web:2']);
-    await store.remove(image.id);
+    expect(await store.remove(image.id)).toEqual({ untagged: [NGINX, 'docker.io/library/web:2'], deleted: [image.id] });
     expect(await store.list()).toEqual([]);
   });
 

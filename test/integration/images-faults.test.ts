@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,9 +90,15 @@ describe.skipIf(!isRoot)('an image store under fire (needs root)', () => {
     }
   }
 
-  const layers = (): string[] => (existsSync(join(directory, 'layers')) ? readdirSync(join(directory, 'layers')) : []);
-  const inFolder = (name: string): string[] =>
-    existsSync(join(directory, name)) ? readdirSync(join(directory, name)) : [];
+  /** What a folder has at this moment; it may be made and deleted while we look. */
+  const inFolder = (name: string): string[] => {
+    try {
+      return readdirSync(join(directory, name));
+    } catch {
+      return [];
+    }
+  };
+  const layers = (): string[] => inFolder('layers');
 
   it.each([
     ['the archive is being read', () => inFolder('staging').length > 0],

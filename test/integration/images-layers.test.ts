@@ -3,6 +3,7 @@ import { lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildImage, buildLayer, buildRawTar, encodeOciArchive, sha256Digest } from '../../lib/oci-image-writer.ts';
@@ -161,6 +162,38 @@ describe.skipIf(!isRoot)('image layers on a real overlay (needs root)', () => {
     expect(await readdir(join(root, 'late'))).toEqual(['new']);
     expect([statSync(join(root, 'dir')).mode & 0o777, statSync(join(root, 'dir')).uid]).toEqual([0o750, 6]);
     expect(statSync(join(root, 'late')).mode & 0o777).toBe(0o711);
+  });
+
+  it('keeps mode and owner of folders that a later layer uses without bringing them', async () => {
+    const root = await mountLayers(
+      [
+        { name: 'tmp/', type: 'directory', mode: 0o1777 },
+        { name: 'home/', type: 'directory' },
+        { name: 'home/web/', type: 'directory', mode: 0o700, uid: 33, gid: 34 },
+        { name: 'host', type: 'symlink', linkName: '/etc' },
+      ],
+      [{ name: 'between', type: 'file' }],
+      [
+        { name: 'tmp/file', type: 'file' },
+        { name: 'home/web/new/file', type: 'file' },
+        { name: 'host/ssl/file', type: 'file' },
+      ],
+    );
+    const web = statSync(join(root, 'home/web'));
+    expect([web.mode & 0o7777, web.uid, web.gid]).toEqual([0o700, 33, 34]);
+    expect(statSync(join(root, 'tmp')).mode & 0o7777).toBe(0o1777);
+    expect(statSync(join(root, 'home/web/new')).mode & 0o7777).toBe(0o755);
+    expect(lstatSync(join(root, 'host')).isDirectory()).toBe(true);
+  });
+
+  it('loads an archive from a stream', async () => {
+    const bytes = encodeOciArchive([buildImage({ references: ['stream:1'], layers: [], config: {} })]);
+    const [image] = await store.load(Readable.from([bytes.subarray(0, 700), bytes.subarray(700)]));
+    expect(image?.references).toEqual(['docker.io/library/stream:1']);
+    const broken = new Readable({ read: () => undefined });
+    const loading = store.load(broken);
+    broken.destroy(new Error('the caller went away'));
+    await expect(loading).rejects.toThrow('the caller went away');
   });
 
   it('mounts 120 layers', async () => {

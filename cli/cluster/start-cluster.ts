@@ -1,5 +1,6 @@
 /** Brings the cluster of this machine up: server, certificates, configuration, agent; each step waited for by its condition. */
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { errorMessage } from '../../lib/errors.ts';
 import { ensureNodeCertificate, machineAddresses } from '../../lib/pki.ts';
 import { isAlive } from '../../lib/process.ts';
@@ -45,6 +46,7 @@ export async function startCluster(
 
   report(`node ${nodeName}`, 'running');
   const certificate = join(layout.dataDir, 'agent/agent');
+  mkdirSync(dirname(certificate), { recursive: true, mode: 0o700 });
   ensureNodeCertificate(layout.pkiDir, certificate, { name: nodeName, names: ['127.0.0.1', ...machineAddresses()] });
   ensureStarted(cluster, 'agent', [...agentPlace(cluster), ...extra.agent]);
   await until(cluster, 'agent', signal, () =>

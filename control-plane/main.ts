@@ -5,9 +5,9 @@ import { ConfigError } from '../lib/config.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { createLogger } from '../lib/logger.ts';
 import { readServerConfig, type ServerConfig, serverHelp } from './config.ts';
-import { openEtcdBackend } from './etcd-backend.ts';
 import { LEADER_TASKS } from './leader-tasks.ts';
 import { startServer } from './server.ts';
+import { openEtcdBackend } from './store/etcd/etcd-backend.ts';
 
 // Put in by the bundler.
 declare const SKIFF_VERSION: string | undefined;

@@ -59,6 +59,7 @@ export class GrpcConnection {
   ): Promise<Reply> {
     const { client, endpoint } = await this.#connect(options.signal);
     const { signal } = options;
+    signal?.throwIfAborted();
     const deadline = Date.now() + (options.timeoutMs ?? this.#options.callTimeoutMs ?? 30_000);
     return new Promise((resolve, reject) => {
       const call = client.makeUnaryRequest(
@@ -88,6 +89,7 @@ export class GrpcConnection {
     let opened: { client: Client; endpoint: string };
     try {
       opened = await this.#connect(signal);
+      if (signal?.aborted) return;
     } catch (err) {
       if (signal?.aborted) return;
       throw err;

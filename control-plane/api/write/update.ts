@@ -1,4 +1,4 @@
-import type { KubeObject } from '../../../proto/index.ts';
+import { KINDS, type KubeObject } from '../../../proto/index.ts';
 import { validateObjectStatus, validateObjectUpdate } from '../../resources/validate-object.ts';
 import { badRequest, conflict, modifiedConflict, notFound } from '../api-errors.ts';
 import { stampType } from '../request/decode.ts';
@@ -10,8 +10,7 @@ import { admit, countsGenerations, type LooseObject, refuseInvalid, warningsFor 
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
 /**
- * Replaces the object, or with subresource `status` only its status, or with `finalize` only its spec's finalizers. With a
- * resourceVersion in its metadata it throws `Conflict` when the stored one differs.
+ * Replaces the object, or with subresource `status` only its status. With a resourceVersion in its metadata it throws `Conflict` when the stored one differs.
  */
 export async function updateObject(
   services: ApiServices,
@@ -54,13 +53,14 @@ export async function decideReplacement(
   const old = current.object;
   refuseOtherUid(definition, name, next, old);
   if (subresource === 'status') return decideStatus(definition, name, { next, old });
-  if (subresource === 'finalize')
-    return decideEnd({ ...old, spec: { ...specOf(old), finalizers: specOf(next).finalizers } } as KubeObject);
   if (subresource !== '') throw badRequest(`the subresource "${subresource}" cannot be written in this way`);
   next.metadata = keepServerOwned(next, old);
   if (definition.subresources?.status === true) keepStatus(next, old);
   definition.setDefaults?.(next);
+  const { finalizers } = specOf(next);
   definition.prepareForUpdate?.(next, old);
+  // Ordinary updates leave a namespace's spec finalizers alone; whoever has emptied it, a part of the server, lets it go.
+  if (request.caller.internal && isPendingNamespace(definition, old)) setSpecFinalizers(next, finalizers);
   await admit(services, request, { name, object: next, old });
   bumpGeneration(definition, next, old);
   refuseInvalid(definition, name, validateObjectUpdate(definition, next, old));
@@ -94,6 +94,15 @@ function decideStatus(
 
 function specOf(object: KubeObject): { finalizers?: unknown } {
   return ((object as LooseObject).spec ?? {}) as { finalizers?: unknown };
+}
+
+function isPendingNamespace(definition: AnyDefinition, old: KubeObject): boolean {
+  return definition.type.messageName === KINDS.Namespace.messageName && old.metadata?.deletionTimestamp !== undefined;
+}
+
+function setSpecFinalizers(object: LooseObject, finalizers: unknown): void {
+  const { finalizers: _kept, ...rest } = specOf(object);
+  object.spec = Array.isArray(finalizers) && finalizers.length > 0 ? { ...rest, finalizers } : rest;
 }
 
 function keepServerOwned(next: KubeObject, old: KubeObject): NonNullable<KubeObject['metadata']> {

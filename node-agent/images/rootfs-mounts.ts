@@ -50,15 +50,15 @@ export class RootfsMounts {
     return this.#mounted;
   }
 
-  /** Adopts what is mounted and whole, removes the rest. */
+  /** Adopts what is mounted, removes the rest. */
   async sweep(): Promise<{ readonly adopted: string[]; readonly removed: string[] }> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const adopted: string[] = [];
     const removed: string[] = [];
     for (const id of (await readdir(this.#directory)).sort()) {
       const record = await this.#readRecord(id);
-      const whole = record?.layers.every((layer) => this.#layers.has(layer)) === true;
-      if (record !== undefined && whole && (await isMounted(this.#rootfs(id)))) {
+      // Whatever has become of its layers, a container may be running in a mounted folder.
+      if (record !== undefined && (await isMounted(this.#rootfs(id)))) {
         this.#mounted.set(id, record);
         adopted.push(id);
       } else {

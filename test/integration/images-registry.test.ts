@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -319,6 +319,20 @@ describe.skipIf(why !== '')(`images from a registry${why}`, () => {
     await put(tag, index, 'application/vnd.oci.image.index.v1+json');
   }
 
+  it('in the form of docker save, made by another tool, are loaded under the same id', async () => {
+    const path = join(folder, 'docker-save.tar');
+    const source = await archive('saved');
+    execFileSync('skopeo', [
+      'copy',
+      '--quiet',
+      `oci-archive:${source}`,
+      `docker-archive:${path}:example.com/team/saved:1`,
+    ]);
+    const [image] = await store.load(path);
+    expect(image?.id).toBe(buildImage(spec('saved')).id);
+    expect(image?.references).toEqual(['example.com/team/saved:1']);
+  });
+
   it('share one transfer among callers, which lives until the last has left', async () => {
     const before = registry.blobDownloads();
     const name = `${registry.host}/team/app:1`;
@@ -454,6 +468,25 @@ describe.skipIf(why !== '')(`images from a registry${why}`, () => {
       answer = (path) => (path.includes('/manifests/') ? { status: 200, body: built.manifest.toString() } : 'hang');
       store = await openStore({ stallMs: 300 });
       await expect(store.pull(`${host}/a/b:1`, { signal })).rejects.toThrow('nothing arrived');
+    });
+
+    it('never show the password to other users of the machine, in no file and in no argument', async () => {
+      answer = () => 'hang';
+      const cancel = new AbortController();
+      const auth = [{ username: 'alice', password: 'visible-to-nobody' }];
+      const pull = store.pull(`${host}/a/b:1`, { signal: cancel.signal, auth }).catch(String);
+      await eventually(async () => requests.some((path) => path !== '/v2/'), 'the pull runs');
+      const staging = join(folder, `images${runs}`, 'staging');
+      const files = (await readdir(staging, { recursive: true })).filter((name) => name.endsWith('auth.json'));
+      expect(files).toHaveLength(1);
+      expect(statSync(join(staging, files[0] ?? '')).mode & 0o777).toBe(0o600);
+      const secrets = ['visible-to-nobody', Buffer.from('alice:visible-to-nobody').toString('base64')];
+      for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+        const shown = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+        expect(secrets.filter((secret) => shown.includes(secret))).toEqual([]);
+      }
+      cancel.abort(new Error('enough'));
+      expect(await pull).toBe('Error: enough');
     });
 
     it('stop at once when cancelled, also while waiting for a turn', async () => {

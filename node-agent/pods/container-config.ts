@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { corev1 } from '../../proto/index.ts';
 import { containerCgroupPath, type QosClass } from '../cgroups/calculations.ts';
 import type { Image } from '../images/image-store.ts';
+import { normalizeReference } from '../images/reference.ts';
 import type { ContainerConfig, ContainerMount, SeccompProfile } from '../runtime/runtime.ts';
 import { ContainerConfigError } from './container-env.ts';
 import { expandVariables } from './expand-variables.ts';
@@ -92,10 +93,16 @@ export function containerConfig(inputs: ContainerInputs): ContainerConfig {
     labels: {
       [LABELS.backoffMs]: String(inputs.backoffMs),
       [LABELS.specImage]: container.image ?? '',
-      [LABELS.image]: image.references[0] ?? container.image ?? '',
+      [LABELS.image]: imageName(container, image),
       [LABELS.imageID]: image.repoDigests[0] ?? image.id,
     },
   };
+}
+
+/** The full name by which the container asked for the image. */
+function imageName(container: corev1.Container, image: Pick<Image, 'references'>): string {
+  const asked = normalizeReference(container.image ?? '');
+  return image.references.includes(asked) ? asked : (image.references[0] ?? asked);
 }
 
 /** `command` replaces the image's entrypoint and its arguments, `args` only the arguments. */

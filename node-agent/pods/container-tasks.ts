@@ -92,7 +92,8 @@ export class ContainerTasks {
       const facts = await serial.run(async () => {
         signal.throwIfAborted();
         if (!volumes.ready) await volumes.setUp({ pod, config, fields });
-        const request = { ...place, container, ...run, image, config, fields, volumes };
+        const { attempt, backoffMs } = run;
+        const request = { ...place, container, attempt, backoffMs, image, config, fields, volumes };
         const created = await createContainer(env, request);
         env.events.record(pod, 'Normal', 'Created', `Created container: ${container.name}`, fieldPath);
         signal.throwIfAborted();
@@ -318,7 +319,8 @@ export class ContainerTasks {
     const id = containerId(place().pod.metadata?.uid ?? '', container.name ?? '', run.attempt);
     return {
       id,
-      ...run,
+      attempt: run.attempt,
+      backoffMs: run.backoffMs,
       state: 'exited',
       startedAt: null,
       finishedAt: new Date(env.clock.now()).toISOString(),

@@ -69,6 +69,10 @@ export class PodWorker {
   #statusIsHistory = false;
   #cancelWake: () => void = () => undefined;
   #savedVersion = '';
+  #saving: Promise<void> = Promise.resolve();
+  #saveQueued = false;
+  /** Its folder is being removed: nothing may be written there any more. */
+  #gone = false;
 
   constructor(
     env: PodEnvironment,
@@ -334,6 +338,7 @@ export class PodWorker {
         this.#sandbox = 'released';
         this.#podIPs = this.#pod.spec?.hostNetwork === true ? this.#podIPs : [];
       } else {
+        this.#gone = true;
         await this.#saving;
         await Promise.all([
           this.#serial.run(() => tearDownPod(this.#env, this.uid, this.paths)),
@@ -403,24 +408,31 @@ export class PodWorker {
     }
   }
 
-  /** The snapshot follows the pod; writes are folded together and never waited for. */
-  #saving: Promise<void> = Promise.resolve();
-  #saveQueued = false;
-
+  /** The snapshot follows what matters for going on without the server; writes are folded together. */
   #save(): void {
-    const { resourceVersion = '', generation = 0 } = this.#pod.metadata ?? {};
-    const ready = (this.#status?.containerStatuses ?? []).map((s) => `${s.containerID}${s.started}${s.ready}`).join();
-    const version = `${generation} ${this.#status?.phase} ${ready} ${this.#pod.metadata?.deletionTimestamp ?? resourceVersion.slice(0, 0)}`;
+    const { generation = 0, deletionTimestamp = '' } = this.#pod.metadata ?? {};
+    const { phase = '', containerStatuses = [], initContainerStatuses = [] } = this.#status ?? {};
+    const states = [...initContainerStatuses, ...containerStatuses].map(
+      (s) => `${s.containerID} ${s.started} ${s.ready}`,
+    );
+    const version = [generation, deletionTimestamp, phase, ...states].join('\n');
     if (version === this.#savedVersion || this.#sandbox === 'absent' || this.#saveQueued) return;
     this.#savedVersion = version;
     this.#saveQueued = true;
-    this.#saving = this.#saving.then(async () => {
+    this.#saving = this.#saving.then(() => {
       this.#saveQueued = false;
-      if (this.#sandbox !== 'releasing' || this.#ending?.deleted !== true) await this.#saveNow();
+      return this.#write();
     });
   }
 
-  async #saveNow(): Promise<void> {
+  /** Resolves when the snapshot has what is known now. */
+  #saveNow(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#write());
+    return this.#saving;
+  }
+
+  async #write(): Promise<void> {
+    if (this.#gone) return;
     try {
       await writeSnapshot(this.paths.snapshot, { pod: this.pod, config: this.#config, startTime: this.#startTime });
     } catch (err) {

@@ -11,6 +11,7 @@ import { SkopeoRegistry } from '../../../node-agent/images/skopeo-registry.ts';
 import { createCniNetwork } from '../../../node-agent/network/cni-network.ts';
 import { nodePaths } from '../../../node-agent/paths.ts';
 import { ConmonCrunRuntime } from '../../../node-agent/runtime/conmon-crun/conmon-crun-runtime.ts';
+import { tearDownNode } from '../../../node-agent/teardown.ts';
 import { RemoteResourceClient } from './remote-client.ts';
 
 const [socket = '', ...args] = process.argv.slice(2);
@@ -18,36 +19,38 @@ const config = parseConfig(args);
 const log = createLogger({ level: config.logLevel, file: config.logFile, component: 'agent' });
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
-const client = new RemoteResourceClient(socket);
 const paths = nodePaths(config.root);
+const cgroups = new CgroupTree(config.cgroupRoot);
+const parts = {
+  paths,
+  cgroups,
+  runtime: new ConmonCrunRuntime({
+    root: config.root,
+    cgroups,
+    onWarning: (warning) => log.warn({ warning }, 'runtime warning'),
+  }),
+  network: createCniNetwork({
+    root: config.root,
+    podCidr: config.podCidr,
+    clusterCidr: config.clusterCidr,
+    prefix: config.linkPrefix,
+  }),
+  images: new OverlayImageStore({
+    directory: `${paths.data}/images`,
+    registry: new SkopeoRegistry(),
+    syncToDisk: false,
+  }),
+  clock: systemClock,
+  log,
+};
+if (config.teardown) {
+  const left = await tearDownNode(parts, stop.signal);
+  for (const line of left) process.stderr.write(`${line}\n`);
+  process.exit(left.length === 0 ? 0 : 1);
+}
+const client = new RemoteResourceClient(socket);
 const events = new EventRecorder({ client, component: 'kubelet', host: config.nodeName });
 const recording = events.run(stop.signal);
-await runAgent(
-  config,
-  {
-    client,
-    runtime: new ConmonCrunRuntime({
-      root: config.root,
-      cgroups: new CgroupTree(config.cgroupRoot),
-      onWarning: (warning) => log.warn({ warning }, 'runtime warning'),
-    }),
-    network: createCniNetwork({
-      root: config.root,
-      podCidr: config.podCidr,
-      clusterCidr: config.clusterCidr,
-      prefix: config.linkPrefix,
-    }),
-    images: new OverlayImageStore({
-      directory: `${paths.data}/images`,
-      registry: new SkopeoRegistry(),
-      syncToDisk: false,
-    }),
-    events,
-    clock: systemClock,
-    log,
-    version: 'v0.0.0-test',
-  },
-  stop.signal,
-);
+await runAgent(config, { ...parts, client, events, version: 'v0.0.0-test' }, stop.signal);
 await recording;
 client.close();

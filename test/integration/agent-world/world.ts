@@ -1,5 +1,5 @@
 /** One small machine for agent tests: network namespace, folders, cgroups, an API in this process, the agent in another. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
@@ -89,7 +89,6 @@ export class AgentWorld {
 
   /** Starts the agent (again) and waits until its node is ready. */
   async startAgent(args: readonly string[] = []): Promise<void> {
-    const { run } = this;
     const errors = openSync(this.path('agent.err'), 'a');
     const before = this.log.length;
     const argv = [
@@ -99,11 +98,25 @@ export class AgentWorld {
       this.#bundle,
       this.socket,
     ];
-    argv.push('--root', run.dir, '--cgroup-root', cgroupRoot(run), '--link-prefix', `k${run.id}`);
-    argv.push('--node-name', 'node-1', '--node-ip', '127.0.0.1', '--log-file', this.path('agent.log'), '--listen', '127.0.0.1:0');
+    argv.push(...this.#place());
+    argv.push(
+      '--node-name',
+      'node-1',
+      '--node-ip',
+      '127.0.0.1',
+      '--log-file',
+      this.path('agent.log'),
+      '--listen',
+      '127.0.0.1:0',
+    );
     argv.push('--log-level', 'debug', ...args);
     this.#child = spawn('nsenter', argv, { stdio: ['ignore', 'ignore', errors] });
     await waitFor('the agent to start', () => this.log.slice(before).includes('agent started') || this.#diedEarly());
+  }
+
+  #place(): string[] {
+    const { run } = this;
+    return ['--root', run.dir, '--cgroup-root', cgroupRoot(run), '--link-prefix', `k${run.id}`];
   }
 
   #diedEarly(): false {
@@ -159,14 +172,31 @@ export class AgentWorld {
     return this.pod(name, 'to be ready', isReady);
   }
 
-  /** Deletes a pod and waits until it is gone. */
+  /** Deletes a pod and waits until it is gone, from the API and from the machine. */
   async deletePod(name: string, gracePeriodSeconds?: number): Promise<void> {
+    const pod = await this.api.get(KINDS.Pod, { namespace: 'default', name });
+    const uid = pod.metadata?.uid ?? '';
     await this.api.delete(
       KINDS.Pod,
       { namespace: 'default', name },
       gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds },
     );
-    await waitFor(`pod ${name} to go`, () => !this.api.peek(KINDS.Pod).some(({ metadata }) => metadata?.name === name));
+    await waitFor(
+      `pod ${name} to go`,
+      () =>
+        !this.api.peek(KINDS.Pod).some(({ metadata }) => metadata?.uid === uid) &&
+        !existsSync(this.path('run/skiff/pods', uid)),
+      { everyMs: 10 },
+    );
+  }
+
+  /** What is on the machine of a pod, by its uid: mounts, folders, cgroups. */
+  tracesOf(uid: string): string[] {
+    const shown = execFileSync('find', [this.run.dir, '/sys/fs/cgroup', '-name', `*${uid}*`], { encoding: 'utf8' });
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(uid));
+    return [...shown.split('\n').filter((line) => line !== ''), ...mounts];
   }
 
   /** The messages of a pod's events with a reason. */
@@ -177,14 +207,17 @@ export class AgentWorld {
       .map((event) => event.message ?? '');
   }
 
-  /** Ends the agent, removes the world and returns what it had left behind (empty is the proof). */
+  /** Ends the agent, tears the node down as `skiff down` does, and returns what that had left behind (empty is the proof). */
   async stop(): Promise<string[]> {
     await this.stopAgent('SIGTERM');
     this.#server?.close();
+    const argv = [`--net=/run/netns/${this.#netns}`, process.execPath, this.#bundle, this.socket, ...this.#place()];
+    const teardown = spawnSync('nsenter', [...argv, '--teardown', '--log-level', 'warn'], { encoding: 'utf8' });
     const left = findTraces(this.run).filter((line) => !line.startsWith('network namespace'));
     execFileSync('ip', ['netns', 'del', this.#netns]);
     removeTraces(this.run);
     forgetRun(this.run);
+    if (teardown.status !== 0) left.push(`teardown ended with ${teardown.status}: ${teardown.stderr}`);
     return left;
   }
 }

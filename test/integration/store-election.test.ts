@@ -4,6 +4,22 @@ import { EtcdClient } from '../../control-plane/store/etcd/etcd-client.ts';
 import { CuttingProxy } from '../../control-plane/store/testing/cutting-proxy.ts';
 import { etcdMissing, quietLog, startTestEtcd, type TestEtcd } from '../../control-plane/store/testing/test-etcd.ts';
 
+/** A client that counts how often it asks and how often it settles down to watch. */
+class CountingClient extends EtcdClient {
+  reads = 0;
+  watches = 0;
+
+  override range(...request: Parameters<EtcdClient['range']>): ReturnType<EtcdClient['range']> {
+    this.reads += 1;
+    return super.range(...request);
+  }
+
+  override openWatch(): ReturnType<EtcdClient['openWatch']> {
+    this.watches += 1;
+    return super.openWatch();
+  }
+}
+
 describe.skipIf(etcdMissing() !== undefined)(`an election${etcdMissing() ?? ''}`, () => {
   let etcd: TestEtcd;
   let prefixes = 0;
@@ -20,6 +36,19 @@ describe.skipIf(etcdMissing() !== undefined)(`an election${etcdMissing() ?? ''}`
     prefixes += 1;
   });
   afterAll(() => etcd.stop());
+
+  function countingClient(): CountingClient {
+    const client = new CountingClient(etcd.server.connection);
+    closers.push(() => client.close());
+    return client;
+  }
+
+  /** Waits until that client watches, and then for fifty writes: in that time a loop would have gone round. */
+  async function untilItWaits(client: CountingClient): Promise<void> {
+    await expect.poll(() => client.watches, { timeout: 2_000, interval: 5 }).toBeGreaterThan(0);
+    const store = etcd.makeStore();
+    for (let i = 0; i < 50; i++) await store.sync();
+  }
 
   /** A candidate that leads as soon as it can, and says when. */
   function candidate(identity: string, options: Partial<ElectionOptions> = {}) {
@@ -49,13 +78,40 @@ describe.skipIf(etcdMissing() !== undefined)(`an election${etcdMissing() ?? ''}`
   test('of two servers one leads, and the other as soon as the first resigns', async () => {
     const first = candidate('a');
     await expect.poll(() => first.election.leading, { timeout: 2_000, interval: 5 }).toBe(true);
-    const second = candidate('b');
-    // The second has seen that it must wait once its watch stands; only then is its not leading worth something.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const client = countingClient();
+    const second = candidate('b', { client });
+    await untilItWaits(client);
     expect(second.election.leading).toBe(false);
     await first.resign();
     expect(first.terms[0]?.signal.aborted).toBe(true);
     await expect.poll(() => second.election.leading, { timeout: 2_000, interval: 5 }).toBe(true);
+  });
+
+  test('a server waits for its turn without asking, however old the leadership is', async () => {
+    prefix = `/election-${prefixes}/`;
+    const put = { key: Buffer.from(`${prefix}!leader`), value: Buffer.from('a') };
+    await etcd.client.txn({ success: [{ request_put: put }] }, 'write a leader');
+    const store = etcd.makeStore();
+    for (let i = 0; i < 5; i++) await store.sync();
+    await etcd.compact(await store.currentVersion());
+    const client = countingClient();
+    const waiting = candidate('b', { client, retryMs: 50 });
+    await untilItWaits(client);
+    expect([client.reads, client.watches]).toEqual([1, 1]);
+    const vacate = { request_delete_range: { key: put.key } };
+    await etcd.client.txn({ success: [vacate] }, 'end the leadership');
+    await expect.poll(() => waiting.election.leading, { timeout: 2_000, interval: 5 }).toBe(true);
+  });
+
+  test('of two servers given the same identity by mistake the later one leads, and they do not take turns', async () => {
+    const client = countingClient();
+    const first = candidate('same', { client, retryMs: 50, leaseMs: 1_000 });
+    await expect.poll(() => first.election.leading, { timeout: 2_000, interval: 5 }).toBe(true);
+    const second = candidate('same', { retryMs: 50, leaseMs: 1_000 });
+    await expect.poll(() => second.election.leading, { timeout: 2_000, interval: 5 }).toBe(true);
+    await expect.poll(() => first.election.leading, { timeout: 5_000, interval: 5 }).toBe(false);
+    await untilItWaits(client);
+    expect([first.terms.length, second.terms.length]).toEqual([1, 1]);
   });
 
   test('a server killed without a word is followed by another when its lease has run out', async () => {

@@ -55,6 +55,8 @@ export class Election {
   readonly #renewDeadlineMs: number;
   readonly #retryMs: number;
   #term: Term | undefined;
+  /** The lease of our last term; undefined before the first. */
+  #formerLease: string | undefined;
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -107,7 +109,7 @@ export class Election {
       try {
         const outcome = await this.#tryToWin(signal);
         if ('office' in outcome) return outcome.office;
-        await this.#waitForVacancy(outcome.rival, signal);
+        await this.#waitForChange(outcome.seenAt, signal);
       } catch (err) {
         if (signal.aborted) return undefined;
         this.#options.log.warn({ err }, 'campaign failed');
@@ -117,13 +119,17 @@ export class Election {
     return undefined;
   }
 
-  /** One compare-and-swap: takes the office when it is vacant or held by our own dead predecessor. */
-  async #tryToWin(signal: AbortSignal): Promise<{ office: Office } | { rival: IKeyValue | undefined }> {
+  /**
+   * One compare-and-swap: takes the office when it is vacant or held by our own dead predecessor. Otherwise gives the
+   * revision at which somebody else held it.
+   */
+  async #tryToWin(signal: AbortSignal): Promise<{ office: Office } | { seenAt: number }> {
     const { client, identity } = this.#options;
     const key = Buffer.from(this.#key);
     const read = await client.range({ key }, 'read the leader', signal);
+    const seenAt = Number(read.header.revision);
     const holder = read.kvs[0];
-    if (holder !== undefined && holder.value.toString() !== identity) return { rival: holder };
+    if (holder !== undefined && !this.#mayReplace(holder)) return { seenAt };
     const renewedAtMs = performance.now();
     const leaseId = await client.grantLease(Math.ceil(this.#leaseMs / 1000), signal);
     try {
@@ -137,8 +143,9 @@ export class Election {
       );
       if (!response.succeeded) {
         await client.revokeLease(leaseId);
-        return { rival: undefined };
+        return { seenAt };
       }
+      this.#formerLease = leaseId;
       // The predecessor, should it live after all, learns from its next renewal that it is over.
       if (holder !== undefined) await client.revokeLease(holder.lease).catch(() => undefined);
       return {
@@ -151,15 +158,22 @@ export class Election {
     }
   }
 
-  /** Resolves when the rival's key changes, or the watch for that fails, or nothing was there to wait for. */
-  async #waitForVacancy(rival: IKeyValue | undefined, signal: AbortSignal): Promise<void> {
-    if (rival === undefined) return;
+  /**
+   * Our predecessor's office is ours, and so is the one we could not give up because etcd was away. Once we have led,
+   * another holder of our identity is a second server given the same one: taking turns with it would never end.
+   */
+  #mayReplace(holder: IKeyValue): boolean {
+    if (this.#formerLease !== undefined) return holder.lease === this.#formerLease;
+    return holder.value.toString() === this.#options.identity;
+  }
+
+  /** Resolves when the leader key has changed after `revision`, or when the watch for that ends. */
+  async #waitForChange(revision: number, signal: AbortSignal): Promise<void> {
     const stream = await this.#options.client.openWatch();
     const cancel = (): void => stream.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      const start = Number(rival.mod_revision) + 1;
-      stream.write({ create_request: { key: Buffer.from(this.#key), start_revision: start } });
+      stream.write({ create_request: { key: Buffer.from(this.#key), start_revision: revision + 1 } });
       for await (const response of stream) {
         if (response.canceled || response.events.length > 0) return;
       }

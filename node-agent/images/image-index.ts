@@ -7,6 +7,7 @@ import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageError } from './image-store.ts';
 import { OCI_INDEX, OCI_MANIFEST, parseManifestOrIndex } from './manifest.ts';
+import { isImageId, isReference, normalizeReference } from './reference.ts';
 
 /** One image as the index has it. */
 export interface IndexedImage {
@@ -92,6 +93,23 @@ export class ImageIndex {
   /** Images whose id starts with these digits. */
   findById(hexPrefix: string): IndexedImage[] {
     return this.all().filter((image) => image.id.startsWith(`sha256:${hexPrefix}`));
+  }
+
+  /** As a person writes it: a name, or an id or the beginning of one. Throws `InvalidName` for what is neither. */
+  lookUp(reference: string): IndexedImage | undefined {
+    const byName = isReference(reference) ? this.find(normalizeReference(reference)) : undefined;
+    if (byName !== undefined || !isImageId(reference)) {
+      // Says what is wrong with a name that is none.
+      return byName ?? this.find(normalizeReference(reference));
+    }
+    const byId = this.findById(reference.replace(/^sha256:/, ''));
+    if (byId.length > 1) {
+      throw new ImageError(
+        'InvalidName',
+        `Cannot tell which image ${reference} is: ${byId.length} ids start like that`,
+      );
+    }
+    return byId[0];
   }
 
   /**

@@ -1,6 +1,7 @@
 /** From blobs to an image one can start containers from: check the documents against each other, unpack the layers. */
 
-import type { BlobStore } from './blob-store.ts';
+import type { ArchivedImage } from './archive-images.ts';
+import { type BlobStore, digestOf } from './blob-store.ts';
 import { type ImageConfig, ImageError, type ImageProgress } from './image-store.ts';
 import type { LayerStore } from './layer-store.ts';
 import { type Manifest, type Platform, parseConfig, parseManifestOrIndex, platformName, runsOn } from './manifest.ts';
@@ -85,4 +86,17 @@ export async function takeInImage(
 
 function packedBytes(manifest: Manifest): number {
   return [manifest.config, ...manifest.layers].reduce((sum, descriptor) => sum + descriptor.sizeBytes, 0);
+}
+
+/** Moves an archive's image among the blobs, pinned; returns the digest of its manifest. */
+export async function storeArchivedImage(image: ArchivedImage, blobs: BlobStore, pins: PinGroup): Promise<string> {
+  for (const [digest, file] of image.layers) {
+    pins.add(digest);
+    if (!(await blobs.has(digest))) {
+      blobs.adopt(file.path, digest);
+    }
+  }
+  pins.add(digestOf(image.config), digestOf(image.manifest));
+  await blobs.writeDocument(image.config);
+  return blobs.writeDocument(image.manifest);
 }

@@ -1,14 +1,15 @@
 /** The image store of a node: an OCI image layout of packed content, unpacked layers beside it, overlay mounts on top. */
 
 import { createHash } from 'node:crypto';
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type ArchivedImage, findImages } from './archive-images.ts';
+import { findImages } from './archive-images.ts';
 import { stageArchive } from './archive-reader.ts';
 import { BlobStore } from './blob-store.ts';
+import { collectionOrder, diskUsedPercent } from './garbage-collection.ts';
 import { ImageIndex, type IndexedImage } from './image-index.ts';
-import { type ImageDetails, takeInImage } from './image-intake.ts';
+import { type ImageDetails, storeArchivedImage, takeInImage } from './image-intake.ts';
 import {
   type GarbageCollection,
   type GarbageCollectOptions,
@@ -29,6 +30,7 @@ import {
   fullName,
   type ImageReference,
   isImageId,
+  isReference,
   normalizeReference,
   parseReference,
   repositoryName,
@@ -117,7 +119,7 @@ export class OverlayImageStore implements ImageStore {
 
   resolve(reference: string): Promise<Image | undefined> {
     return settle(() => {
-      const indexed = this.#find(reference);
+      const indexed = this.#index.lookUp(reference);
       return indexed === undefined ? undefined : this.#toImage(indexed);
     });
   }
@@ -180,7 +182,7 @@ export class OverlayImageStore implements ImageStore {
       const found = await findImages(staged, this.#host);
       const taken: { readonly details: ImageDetails; readonly references: readonly string[] }[] = [];
       for (const image of found) {
-        const manifestDigest = await this.#adopt(image, pins);
+        const manifestDigest = await storeArchivedImage(image, this.#blobs, pins);
         taken.push({
           details: await takeInImage(manifestDigest, { ...this.#intake, ...options, pins }),
           references: image.references,
@@ -202,23 +204,6 @@ export class OverlayImageStore implements ImageStore {
     }
   }
 
-  /** Moves an archive's content among the blobs. */
-  async #adopt(image: ArchivedImage, pins: ReturnType<Pins['group']>): Promise<string> {
-    for (const [digest, file] of image.layers) {
-      pins.add(digest);
-      if (!(await this.#blobs.has(digest))) {
-        this.#blobs.adopt(file.path, digest);
-      }
-    }
-    const documents = [image.config, image.manifest];
-    let last = '';
-    for (const bytes of documents) {
-      last = digestOfPinned(bytes, pins);
-      await this.#blobs.writeDocument(bytes);
-    }
-    return last;
-  }
-
   async tag(source: string, target: string): Promise<Image> {
     const parsed = parseReference(target);
     if (parsed.digest !== undefined) {
@@ -231,7 +216,7 @@ export class OverlayImageStore implements ImageStore {
 
   async remove(reference: string): Promise<RemovedImage> {
     const indexed = this.#present(reference, 'remove');
-    const written = isName(reference) ? normalizeReference(reference) : '';
+    const written = isReference(reference) ? normalizeReference(reference) : '';
     // Digits may be read as a name or as an id; an id takes all names.
     const name = this.#index.find(written) === undefined ? undefined : written;
     const others = [...indexed.references].filter((each) => each !== name);
@@ -275,14 +260,14 @@ export class OverlayImageStore implements ImageStore {
   }
 
   async garbageCollect(options: GarbageCollectOptions): Promise<GarbageCollection> {
-    const usedPercentBefore = await this.#usedPercent();
+    const usedPercentBefore = await diskUsedPercent(this.#options.directory);
     let usedPercentAfter = usedPercentBefore;
     let freedBytes = 0;
     const removed: string[] = [];
     if (usedPercentBefore >= options.highPercent) {
       freedBytes += await this.#prune();
       for (const id of this.#unused(options)) {
-        usedPercentAfter = await this.#usedPercent();
+        usedPercentAfter = await diskUsedPercent(this.#options.directory);
         if (usedPercentAfter <= options.lowPercent) {
           break;
         }
@@ -293,7 +278,7 @@ export class OverlayImageStore implements ImageStore {
           freedBytes += await this.#prune();
         }
       }
-      usedPercentAfter = await this.#usedPercent();
+      usedPercentAfter = await diskUsedPercent(this.#options.directory);
     }
     return { removed, freedBytes, usedPercentBefore, usedPercentAfter };
   }
@@ -302,18 +287,18 @@ export class OverlayImageStore implements ImageStore {
   #unused(options: GarbageCollectOptions): string[] {
     const inUse = new Set([...this.#mounts.mounted.values()].map((container) => container.imageId));
     for (const reference of options.inUse) {
-      const indexed = isName(reference) || isImageId(reference) ? this.#find(reference) : undefined;
+      const indexed = isReference(reference) || isImageId(reference) ? this.#index.lookUp(reference) : undefined;
       if (indexed !== undefined) {
         inUse.add(indexed.id);
       }
     }
-    const youngest = this.#now() - (options.minAgeMs ?? DEFAULT_MIN_AGE_MS);
-    const usedMs = (id: string): number => this.#lastUsedMs.get(id) ?? 0;
-    return this.#index
-      .all()
-      .map((indexed) => indexed.id)
-      .filter((id) => !inUse.has(id) && usedMs(id) <= youngest)
-      .sort((a, b) => usedMs(a) - usedMs(b));
+    return collectionOrder({
+      ids: this.#index.all().map((indexed) => indexed.id),
+      lastUsedMs: this.#lastUsedMs,
+      inUse,
+      nowMs: this.#now(),
+      minAgeMs: options.minAgeMs ?? DEFAULT_MIN_AGE_MS,
+    });
   }
 
   async #enter(
@@ -345,24 +330,8 @@ export class OverlayImageStore implements ImageStore {
     this.#lastUsedMs.set(id, this.#now());
   }
 
-  #find(reference: string): IndexedImage | undefined {
-    const byName = isName(reference) ? this.#index.find(normalizeReference(reference)) : undefined;
-    if (byName !== undefined || !isImageId(reference)) {
-      // Says what is wrong with a name that is none.
-      return byName ?? this.#index.find(normalizeReference(reference));
-    }
-    const byId = this.#index.findById(reference.replace(/^sha256:/, ''));
-    if (byId.length > 1) {
-      throw new ImageError(
-        'InvalidName',
-        `Cannot tell which image ${reference} is: ${byId.length} ids start like that`,
-      );
-    }
-    return byId[0];
-  }
-
   #present(reference: string, what: string): IndexedImage {
-    const indexed = this.#find(reference);
+    const indexed = this.#index.lookUp(reference);
     if (indexed === undefined) {
       throw new ImageError('NotFound', `Cannot ${what} the image ${reference}: it is not present`);
     }
@@ -400,12 +369,6 @@ export class OverlayImageStore implements ImageStore {
     return blobs + layers;
   }
 
-  async #usedPercent(): Promise<number> {
-    const disk = await statfs(this.#options.directory);
-    const used = disk.blocks - disk.bfree;
-    return used + disk.bavail === 0 ? 0 : (100 * used) / (used + disk.bavail);
-  }
-
   get #intake(): { blobs: BlobStore; layers: LayerStore; host: Platform } {
     return { blobs: this.#blobs, layers: this.#layers, host: this.#host };
   }
@@ -416,22 +379,6 @@ export class OverlayImageStore implements ImageStore {
 
   #now(): number {
     return (this.#options.now ?? Date.now)();
-  }
-}
-
-function digestOfPinned(bytes: Buffer, pins: ReturnType<Pins['group']>): string {
-  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  pins.add(digest);
-  return digest;
-}
-
-/** Whether a text can be read as a name at all. */
-function isName(text: string): boolean {
-  try {
-    parseReference(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

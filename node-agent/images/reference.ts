@@ -100,3 +100,13 @@ export function normalizeReference(text: string): string {
 export function isImageId(text: string): boolean {
   return /^(?:sha256:)?[a-f0-9]{12,64}$/.test(text);
 }
+
+/** Whether a text can be read as a name at all. */
+export function isReference(text: string): boolean {
+  try {
+    parseReference(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

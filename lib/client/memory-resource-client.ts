@@ -236,10 +236,15 @@ export class MemoryResourceClient implements ResourceClient {
       throw conflict(type, at, 'change', 'its uid is another');
     }
     const isStatus = options.subresource === 'status';
-    if (options.subresource !== undefined && !isStatus) throw notServed(type, options.subresource, 'update');
+    const isFinalize = options.subresource === 'finalize' && type.kind === 'Namespace';
+    if (options.subresource !== undefined && !isStatus && !isFinalize) {
+      throw notServed(type, options.subresource, 'update');
+    }
     if (isStatus && !rules.hasStatus(type)) throw notServed(type, 'status', 'update');
     let next: T;
-    if (isStatus) {
+    if (isFinalize) {
+      next = { ...old, spec: (object as corev1.Namespace).spec };
+    } else if (isStatus) {
       next = { ...old, status: (object as { status?: unknown }).status };
     } else {
       const kept = rules.hasStatus(type) ? { status: (old as { status?: unknown }).status } : {};
@@ -255,6 +260,7 @@ export class MemoryResourceClient implements ResourceClient {
         generation,
       };
       next = { ...object, ...kept, metadata: { ...object.metadata, ...owned } };
+      if (type.kind === 'Namespace') (next as corev1.Namespace).spec = (old as corev1.Namespace).spec;
       if (rules.hasGeneration(type) && rules.specDiffers(old, next)) {
         next.metadata = { ...next.metadata, generation: (generation ?? 1) + 1 };
       }

@@ -31,7 +31,7 @@ export type ObjectEvent<T> =
 
 /** Options of a write. */
 export interface WriteOptions {
-  readonly subresource?: 'status' | 'scale' | 'binding' | 'eviction';
+  readonly subresource?: 'status' | 'scale' | 'binding' | 'eviction' | 'finalize';
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly signal?: AbortSignal;
@@ -83,7 +83,7 @@ export interface ResourceClient {
 
   /**
    * Replaces the object. With `metadata.resourceVersion` set it throws `Conflict` when the stored one differs. With
-   * subresource `status` only the status changes.
+   * subresource `status` only the status changes, with `finalize` (of a namespace) only its spec's finalizers.
    */
   update<T extends KubeObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
 

@@ -85,14 +85,13 @@ function create(context: ControllerContext): Controller {
     const result = await pass(key, signal);
     const empty = result.failures.length === 0 && result.remaining.every((r) => r.count === 0);
     const status = terminatingStatus(cached.status, result, rfc3339(clock.now()));
-    let current = cached;
     if (!empty && !sameStatus(status, cached.status)) {
-      current = await client.update(KINDS.Namespace, { ...cached, status }, { subresource: 'status', signal });
+      await client.update(KINDS.Namespace, { ...cached, status }, { subresource: 'status', signal });
     }
     if (!empty) return after(RECHECK_MS);
-    const finalizers = (current.spec?.finalizers ?? []).filter((name) => name !== FINALIZER);
-    const emptied = { ...current, status, spec: { ...current.spec, finalizers } };
-    await ignoreNotFound(client.update(KINDS.Namespace, emptied, { signal }));
+    const finalizers = (cached.spec?.finalizers ?? []).filter((name) => name !== FINALIZER);
+    const emptied = { ...cached, spec: { ...cached.spec, finalizers } };
+    await ignoreNotFound(client.update(KINDS.Namespace, emptied, { subresource: 'finalize', signal }));
     return done;
   }
 

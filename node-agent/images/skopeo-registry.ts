@@ -1,6 +1,6 @@
 /** Registries, spoken to by skopeo. */
 
-import { watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { access, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExecError, run } from '../../lib/exec.ts';
@@ -218,14 +218,12 @@ function watchTransfer(
 ): () => void {
   const wanted = new Set(options.layers.map((layer) => layer.digest.slice('sha256:'.length)));
   const done = new Set<string>();
-  const watcher = watch(options.blobsDirectory, (_event, name) => {
-    if (name !== null && wanted.has(name) && !done.has(name)) {
+  const watcher = watchFolder(options.blobsDirectory, (name) => {
+    if (wanted.has(name) && !done.has(name)) {
       done.add(name);
       options.onLayers(done.size);
     }
   });
-  // Progress is shown as far as it can be seen; a watch that fails is no reason to fail the pull.
-  watcher.on('error', () => undefined);
   let before = -1;
   const timer = setInterval(() => {
     void folderBytes(staging).then((bytes) => {
@@ -238,8 +236,19 @@ function watchTransfer(
   }, options.stallMs);
   return () => {
     clearInterval(timer);
-    watcher.close();
+    watcher?.close();
   };
+}
+
+/** Progress is shown as far as it can be seen: a watch that cannot be had, or fails, is no reason to fail the pull. */
+function watchFolder(folder: string, onName: (name: string) => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(folder, (_event, name) => onName(name ?? ''));
+    watcher.on('error', () => undefined);
+    return watcher;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Bytes of everything in a folder; what vanishes meanwhile counts nothing. */

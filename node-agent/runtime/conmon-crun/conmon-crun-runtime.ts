@@ -27,6 +27,7 @@ import { readNodeFacts } from './node-facts.ts';
 import { chooseOciRuntime, type OciRuntimeChoice } from './oci-runtime-choice.ts';
 import { listFolder, RuntimePaths, removePath } from './records.ts';
 import { Sandboxes } from './sandboxes.ts';
+import { SeccompCache } from './seccomp-cache.ts';
 
 /** How to make a {@link ConmonCrunRuntime}. */
 export interface ConmonCrunOptions {
@@ -79,7 +80,8 @@ export class ConmonCrunRuntime implements Runtime {
     this.#containers = new Containers({
       ...shared,
       facts: () => Promise.resolve(this.#nodeFacts()),
-      ociRuntime: async () => (await this.#ociRuntime()).path,
+      ociRuntime: () => this.#ociRuntime(),
+      seccompCache: new SeccompCache(`${this.#paths.run}/seccomp`),
       onWarning: (warning) => this.#warn(warning),
       waitForExit: (id, timeoutMs) => this.#waitForExit(id, timeoutMs),
     });

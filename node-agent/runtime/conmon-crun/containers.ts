@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isAlive, processRef, signalProcess } from '../../../lib/process.ts';
 import type { CgroupTree } from '../../cgroups/cgroup-tree.ts';
@@ -13,9 +13,11 @@ import {
 } from '../runtime.ts';
 import type { SeccompSpec } from '../seccomp.ts';
 import { findProcesses, readContainerFacts, readExit } from './container-facts.ts';
-import type { Launcher } from './launcher.ts';
+import { type Launcher, missingTool } from './launcher.ts';
 import { readAllDeviceNodes, readDeviceNode } from './node-facts.ts';
+import type { OciRuntimeChoice } from './oci-runtime-choice.ts';
 import { listFolder, type RuntimePaths, readContainerRecord, readText, removePath, writeRecord } from './records.ts';
+import type { SeccompCache } from './seccomp-cache.ts';
 
 /** Which program makes containers here, and the cgroup driver's parts. */
 export interface ContainerTools {
@@ -23,8 +25,9 @@ export interface ContainerTools {
   readonly cgroups: CgroupTree;
   readonly launcher: Launcher;
   readonly facts: () => Promise<NodeFacts>;
-  /** `crun` or `runc`, found and able to run. */
-  readonly ociRuntime: () => Promise<string>;
+  /** crun or runc, found and able to run. */
+  readonly ociRuntime: () => Promise<OciRuntimeChoice>;
+  readonly seccompCache: SeccompCache;
   readonly onStep: StepListener;
   /** Plain words about something that could not be granted; the same words only once. */
   readonly onWarning: (warning: string) => void;
@@ -77,17 +80,18 @@ export class Containers {
     const bundle = paths.bundle(config.id);
     let started = performance.now();
     checkRootfs(config);
-    const { spec, warnings } = buildOciSpec({
+    const built = buildOciSpec({
       config,
       sandbox,
       facts: await this.#tools.facts(),
       ...seccompProfileOf(config),
       ...deviceNodesOf(config),
     });
-    for (const warning of warnings) {
+    for (const warning of built.warnings) {
       this.#tools.onWarning(warning);
     }
     const ociRuntime = await this.#tools.ociRuntime();
+    const spec = this.#tools.seccompCache.apply(built.spec, ociRuntime);
     mkdirSync(bundle, { recursive: true, mode: 0o700 });
     mkdirSync(dirname(config.logPath), { recursive: true, mode: 0o755 });
     const createdAt = new Date().toISOString();
@@ -96,15 +100,22 @@ export class Containers {
     this.#tools.onStep('container.bundle', performance.now() - started, config.podUid);
     started = performance.now();
     const failure = `Cannot create container ${config.name} of pod ${config.podNamespace}/${config.podName}`;
-    const report = await launcher.monitor(
-      cgroups.joinFiles(cgroups.monitorsPath),
-      monitorArgv(config, { bundle, paths, ociRuntime }),
-      CREATE_TIMEOUT_MS,
-    );
+    const report = await launcher.monitor({
+      joinFiles: cgroups.joinFiles(cgroups.monitorsPath),
+      argv: monitorArgv(config, { bundle, paths, ociRuntime: ociRuntime.path }),
+      errorFile: `${bundle}/monitor.err`,
+      timeoutMs: CREATE_TIMEOUT_MS,
+      failure,
+    });
     if (report.pid === null) {
+      const message = report.message || (readText(`${bundle}/monitor.err`) ?? '').trim();
       await this.remove(config.id);
-      throw new RuntimeError(CANNOT_RUN.test(report.message) ? 'CannotRun' : 'Failed', `${failure}: ${report.message}`);
+      if (report.exitCode === 127) {
+        throw missingTool('conmon', failure);
+      }
+      throw new RuntimeError(CANNOT_RUN.test(message) ? 'CannotRun' : 'Failed', `${failure}: ${message}`);
     }
+    this.#tools.seccompCache.learn(spec, ociRuntime, `${paths.state}/${config.id}`);
     const monitorPid = Number(readText(`${bundle}/conmon.pid`)?.trim() || Number.NaN);
     writeRecord(`${bundle}/container.json`, {
       config,
@@ -130,11 +141,14 @@ export class Containers {
     }
     const started = performance.now();
     const { paths, launcher } = this.#tools;
-    await launcher.program(
-      await this.#tools.ociRuntime(),
-      [`--root=${paths.state}`, 'start', id],
-      `Cannot start container ${facts.name} of pod ${facts.podNamespace}/${facts.podName}`,
-    );
+    const ociRuntime = await this.#tools.ociRuntime();
+    if (ociRuntime.name !== 'crun' || !releaseByFifo(paths.startFifo(id))) {
+      await launcher.program(
+        ociRuntime.path,
+        [`--root=${paths.state}`, 'start', id],
+        `Cannot start container ${facts.name} of pod ${facts.podNamespace}/${facts.podName}`,
+      );
+    }
     writeFileSync(`${paths.bundle(id)}/started`, new Date().toISOString(), { mode: 0o600 });
     this.#tools.onStep('container.start', performance.now() - started, facts.podUid);
     return this.#known(id);
@@ -215,6 +229,32 @@ function monitorArgv(
     ...(config.terminal === true ? ['--terminal'] : []),
     ...(config.stdin === true ? ['--stdin', '--leave-stdin-open'] : []),
   ];
+}
+
+/**
+ * Lets a created container go, as `crun start` does: a byte into the pipe at which its first process waits, and the pipe's
+ * name removed. Saves a process per container. A pipe with a name but without a reader was let go by somebody who was
+ * killed before removing the name. False when there is no pipe and the program itself must judge.
+ */
+function releaseByFifo(fifo: string): boolean {
+  let fd: number | null = null;
+  try {
+    // Without a reader this fails at once instead of waiting for one.
+    fd = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (err) {
+    if (!(err instanceof Error && 'code' in err && err.code === 'ENXIO')) {
+      return false;
+    }
+  }
+  if (fd !== null) {
+    try {
+      writeSync(fd, '0');
+    } finally {
+      closeSync(fd);
+    }
+  }
+  removePath(fifo);
+  return true;
 }
 
 /** An image may not put a symlink where the runtime will mount: it would be followed, on the node. */

@@ -1,101 +1,76 @@
-import { spawn } from 'node:child_process';
-import { type ExecError, run, startError } from '../../../lib/exec.ts';
+import { DEBIAN_PACKAGES, type ExecError } from '../../../lib/exec.ts';
 import { RuntimeError } from '../runtime.ts';
+import { type ShellResult, ShellWorker } from './shell-worker.ts';
 
 /** How many tools may run at once: more only queue in the kernel and make every start slower. */
 const MAX_PARALLEL = 4;
+const TIMEOUT_MS = 30_000;
 
-/** Joins the cgroups given before `--`, then becomes the program after it. */
-const JOIN_AND_EXEC = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shift; exec "$@"';
+/**
+ * $1 file for complaints; joins the cgroups given before `--`, then becomes the program after it. A shell of its own,
+ * because `$$` in a subshell is still the pid of the outer one. The monitor reports on descriptor 3 (its sync pipe).
+ */
+const JOIN_AND_EXEC = `
+err=$1; shift
+export _OCI_SYNCPIPE=3
+exec sh -c 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shift; exec "$@"' sh "$@" >/dev/null 2>"$err"`;
 
 /** Starts the tools, a few at a time, and turns their failures into {@link RuntimeError}s. */
 export class Launcher {
-  #running = 0;
+  readonly #idle: ShellWorker[] = [];
   readonly #waiting: (() => void)[] = [];
+  #running = 0;
 
-  /** Runs a shell script with arguments to its end. */
-  async script(script: string, args: readonly string[], failure: string): Promise<string> {
-    return this.#limited(async () => {
-      try {
-        const result = await run('sh', ['-ec', script, 'sh', ...args], { timeoutMs: 30_000 });
-        return result.stdout;
-      } catch (err) {
-        throw asRuntimeError(err, failure);
-      }
-    });
+  /** Runs a shell script (stopping at its first failure) with arguments to its end. */
+  async script(script: string, args: readonly string[], failure: string): Promise<void> {
+    const result = await this.#run({ script: `set -e\n${script}`, argv: args, timeoutMs: TIMEOUT_MS }, failure);
+    if (result.exitCode !== 0) {
+      throw failed(result, failure);
+    }
   }
 
   /** Runs a program to its end. */
-  async program(program: string, args: readonly string[], failure: string): Promise<string> {
-    return this.#limited(async () => {
-      try {
-        return (await run(program, args, { timeoutMs: 30_000 })).stdout;
-      } catch (err) {
-        throw asRuntimeError(err, failure);
-      }
-    });
+  async program(program: string, args: readonly string[], failure: string): Promise<void> {
+    await this.script('exec "$@"', [program, ...args], failure);
   }
 
   /**
    * Starts the monitor in its cgroup and waits for the line it writes when the container has been made: its pid, or why
-   * it could not be.
+   * it could not be. `errorFile` receives what it complains about.
    */
-  async monitor(joinFiles: readonly string[], argv: readonly string[], timeoutMs: number): Promise<MonitorReport> {
-    return this.#limited(
-      () =>
-        new Promise<MonitorReport>((resolve, reject) => {
-          const child = spawn('sh', ['-c', JOIN_AND_EXEC, 'sh', ...joinFiles, '--', ...argv], {
-            stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-            detached: true,
-            env: { ...process.env, _OCI_SYNCPIPE: '3' },
-          });
-          const report = child.stdio[3];
-          let text = '';
-          let complaint = '';
-          const timer = setTimeout(() => settle(null), timeoutMs);
-          const settle = (line: string | null): void => {
-            clearTimeout(timer);
-            child.stderr?.destroy();
-            if (report !== null && report !== undefined && 'destroy' in report) {
-              report.destroy();
-            }
-            child.unref();
-            if (line === null) {
-              reject(new RuntimeError('Timeout', `the monitor did not report within ${timeoutMs} ms`));
-              return;
-            }
-            resolve(parseReport(line, complaint));
-          };
-          child.once('error', (err) => {
-            clearTimeout(timer);
-            reject(asRuntimeError(startError('sh', err), 'Cannot start the monitor'));
-          });
-          child.stderr?.on('data', (chunk: Buffer) => {
-            complaint = (complaint + chunk.toString('utf8')).slice(-4000);
-          });
-          child.stderr?.on('error', () => undefined);
-          report?.on('error', () => undefined);
-          report?.on('data', (chunk: Buffer) => {
-            text += chunk.toString('utf8');
-            const end = text.indexOf('\n');
-            if (end >= 0) {
-              settle(text.slice(0, end));
-            }
-          });
-          report?.once('end', () => settle(text));
-        }),
+  async monitor(start: {
+    readonly joinFiles: readonly string[];
+    readonly argv: readonly string[];
+    readonly errorFile: string;
+    readonly timeoutMs: number;
+    readonly failure: string;
+  }): Promise<MonitorReport> {
+    const { exitCode, output, line } = await this.#run(
+      {
+        script: JOIN_AND_EXEC,
+        argv: [start.errorFile, ...start.joinFiles, '--', ...start.argv],
+        timeoutMs: start.timeoutMs,
+        awaitLine: true,
+      },
+      start.failure,
     );
+    return line === null ? { pid: null, message: output, exitCode } : parseReport(line, exitCode);
   }
 
-  async #limited<T>(work: () => Promise<T>): Promise<T> {
+  async #run(job: Parameters<ShellWorker['run']>[0], failure: string): Promise<ShellResult> {
     if (this.#running >= MAX_PARALLEL) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else {
       this.#running += 1;
     }
+    const worker = this.#idle.pop() ?? new ShellWorker();
     try {
-      return await work();
+      return await worker.run(job);
+    } catch (err) {
+      const timedOut = err instanceof Error && err.message.includes('did not end within');
+      throw new RuntimeError(timedOut ? 'Timeout' : 'Failed', `${failure}: ${String(err)}`, { cause: err });
     } finally {
+      this.#idle.push(worker);
       const next = this.#waiting.shift();
       if (next === undefined) {
         this.#running -= 1;
@@ -111,16 +86,33 @@ export class Launcher {
 export interface MonitorReport {
   readonly pid: number | null;
   readonly message: string;
+  /** Of the monitor's own start; 127 when it is not installed. */
+  readonly exitCode: number;
 }
 
-function parseReport(line: string, complaint: string): MonitorReport {
+function parseReport(line: string, exitCode: number): MonitorReport {
   try {
     const parsed: { pid?: number; data?: number; message?: string } = JSON.parse(line);
     const pid = parsed.pid ?? parsed.data ?? -1;
-    return pid > 0 ? { pid, message: '' } : { pid: null, message: (parsed.message ?? complaint).trim() };
+    return pid > 0 ? { pid, message: '', exitCode } : { pid: null, message: (parsed.message ?? '').trim(), exitCode };
   } catch {
-    return { pid: null, message: complaint.trim() || line.trim() || 'the monitor ended without a report' };
+    return { pid: null, message: line.trim() || 'the monitor ended without a report', exitCode };
   }
+}
+
+function failed(result: ShellResult, failure: string): RuntimeError {
+  // What shells say of a program that is not there: `sh: 3: exec: unshare: not found`.
+  const missing = result.exitCode === 127 ? /(\S+): not found/.exec(result.output)?.[1] : undefined;
+  return missing === undefined
+    ? new RuntimeError('Failed', `${failure}: ${result.output || `exit code ${result.exitCode}`}`)
+    : missingTool(missing, failure);
+}
+
+/** The error for a program that is not installed; names the Debian package. */
+export function missingTool(program: string, failure: string): RuntimeError {
+  const debianPackage = DEBIAN_PACKAGES[program.slice(program.lastIndexOf('/') + 1)];
+  const hint = debianPackage === undefined ? '' : `; on Debian it is in the package ${debianPackage}`;
+  return new RuntimeError('MissingTool', `${failure}: the program ${program} is not installed${hint}`);
 }
 
 /** Wraps what a tool said; the class of failure is read off here and nowhere else. */

@@ -2,6 +2,7 @@
  * The node agent as a whole, from its parts. Order matters: sweep, adopt, then serve; at the end stop serving, then leave the
  * containers as they are.
  */
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { ResourceClient } from '../lib/client/resource-client.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -52,6 +53,8 @@ const PID_PRESSURE_FREE = 1000;
 /** Runs until `signal` aborts and everything has ended in order. Rejects when it cannot begin. */
 export async function runAgent(config: AgentConfig, parts: AgentParts, signal: AbortSignal): Promise<void> {
   const { client, clock, log, runtime, network, images } = parts;
+  // Every pod, probe and stream listens to it.
+  setMaxListeners(0, signal);
   const paths = nodePaths(config.root);
   const machine = readMachine(paths.data);
   const version = await runtime.version();
@@ -87,7 +90,10 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
   const workers = new PodWorkers(env);
   await network.start();
   await workers.adopt();
-  const serving = await parts.serve?.(workers, () => reporter.changed());
+  const serving = await parts.serve?.(workers, () => {
+    reporter.changed();
+    workers.imagesChanged();
+  });
   const reporter: NodeReporter = new NodeReporter({
     client,
     clock,

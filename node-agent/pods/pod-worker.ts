@@ -7,6 +7,7 @@
  *
  * Forward only: running → ending → finished. Calls to the runtime that change this pod go through `#serial`, one at a time.
  */
+import { setMaxListeners } from 'node:events';
 import { backoffMs } from '../../lib/backoff.ts';
 import { rfc3339 } from '../../lib/clock.ts';
 import { errorMessage, hasReason } from '../../lib/errors.ts';
@@ -87,6 +88,7 @@ export class PodWorker {
     this.#status = pod.status;
     this.#onFinished = options.onFinished;
     this.#volumes = new PodVolumes(this.paths);
+    setMaxListeners(0, this.#life.signal);
     const { adopted } = options;
     this.#startTime = adopted?.startTime ?? pod.status?.startTime ?? rfc3339(env.clock.now());
     for (const container of allContainers(pod.spec)) {
@@ -161,6 +163,15 @@ export class PodWorker {
         }
       }
     }
+  }
+
+  /** Images came or went: what waits for one does not wait for its back-off. */
+  imagesChanged(): void {
+    const waiting = [...this.#slots.values()].filter(({ problem }) => problem?.reason.startsWith('ErrImage'));
+    for (const slot of waiting) {
+      slot.problem = slot.problem === null ? null : { ...slot.problem, retryAtMs: 0 };
+    }
+    if (waiting.length > 0) this.#sync();
   }
 
   /** Looks at everything anew, in case a hint was lost, and brings volumes up to date with their sources. */

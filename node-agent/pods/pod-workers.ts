@@ -48,6 +48,11 @@ export class PodWorkers {
     return named.find(({ pod }) => pod.metadata?.deletionTimestamp === undefined) ?? named[0];
   }
 
+  /** The node has other images than before: containers that wait for theirs look again at once. */
+  imagesChanged(): void {
+    for (const worker of this.list()) worker.imagesChanged();
+  }
+
   /**
    * The sweep before anything is served: pods with a snapshot are adopted and go on at once, server or not; what belongs to
    * no known pod is taken down.

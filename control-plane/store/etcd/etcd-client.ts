@@ -50,12 +50,28 @@ const noPolicy = {
   onFailure: () => ({ dispose: () => undefined }),
 } as unknown as Policy;
 
+type DuplexCall = Duplex & { cancel(): void };
+
+/** etcd3 with the one call it does not offer: a watch that ends when its member has no leader. */
+class RawEtcd extends Etcd3 {
+  async openWatch(): Promise<DuplexCall> {
+    return this.pool.withConnection('Watch', ({ client, metadata }) => {
+      const requireLeader = metadata.clone();
+      requireLeader.set('hasleader', 'true');
+      const stream = (client as unknown as { watch(metadata: object): DuplexCall }).watch(requireLeader);
+      // Whoever iterates gets the error; this is for a stream that fails before anyone does.
+      stream.on('error', () => undefined);
+      return stream;
+    });
+  }
+}
+
 /**
  * The raw etcd calls we use, with our limits and errors: every failure is an `ApiError`, every call has a deadline, and
  * nothing is retried. The only file that makes an etcd3 client. Connects on first use.
  */
 export class EtcdClient {
-  readonly #etcd: Etcd3;
+  readonly #etcd: RawEtcd;
   readonly #callTimeoutMs: number;
   /** The endpoints, for messages. */
   readonly endpoints: readonly string[];
@@ -64,7 +80,7 @@ export class EtcdClient {
     this.endpoints = connection.endpoints;
     this.#callTimeoutMs = connection.callTimeoutMs ?? 10_000;
     const { tls, serverName } = connection;
-    this.#etcd = new Etcd3({
+    this.#etcd = new RawEtcd({
       hosts: [...connection.endpoints],
       ...(tls && {
         credentials: {
@@ -135,7 +151,7 @@ export class EtcdClient {
     const renew = async (): Promise<number> => {
       const stream = (await this.#etcd.leaseClient.leaseKeepAlive({
         deadline: Date.now() + timeoutMs,
-      })) as unknown as Duplex & { cancel(): void };
+      })) as unknown as DuplexCall;
       try {
         stream.write({ ID: id });
         for await (const response of stream) return Number((response as { TTL: string }).TTL);
@@ -148,21 +164,16 @@ export class EtcdClient {
     return this.#call(renew, { doing: `renew etcd lease ${id}`, writes: false }, signal);
   }
 
-  /** Opens a watch stream. It never re-subscribes: an error ends it, and its reader decides where to start again. */
+  /**
+   * Opens a watch stream. It never re-subscribes: an error ends it, and its reader decides where to start again. A member
+   * that has lost its leader ends it too, rather than staying silent.
+   */
   async openWatch(): Promise<EtcdWatchStream> {
-    const call = { doing: 'open a watch on etcd', writes: false };
-    const stream = await this.#call(
-      async () => (await this.#etcd.watchClient.watch()) as unknown as Duplex & { cancel(): void },
-      call,
-    );
+    const stream = await this.#call(() => this.#etcd.openWatch(), { doing: 'open a watch on etcd', writes: false });
     return {
       [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator]() as AsyncIterableIterator<IWatchResponse>,
       write: (request) => void stream.write(request),
-      cancel: () => {
-        // Ended first, or etcd3 takes our own cancellation for a broken host and closes the other clients.
-        stream.end();
-        stream.cancel();
-      },
+      cancel: () => stream.cancel(),
     };
   }
 

@@ -14,6 +14,7 @@ describe('toApiError', () => {
     ['4 DEADLINE_EXCEEDED: Deadline exceeded', read, 'ServiceUnavailable'],
     ['11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted', read, 'Expired'],
     ['3 INVALID_ARGUMENT: etcdserver: request is too large', write, 'RequestEntityTooLarge'],
+    ['8 RESOURCE_EXHAUSTED: grpc: received message larger than max (5 vs. 4)', write, 'RequestEntityTooLarge'],
     ['8 RESOURCE_EXHAUSTED: etcdserver: too many requests', write, 'TooManyRequests'],
     ['8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded', write, 'ServiceUnavailable'],
     ['7 PERMISSION_DENIED: etcdserver: permission denied', write, 'InternalError'],

@@ -50,7 +50,7 @@ export function toApiError(err: unknown, call: FailedCall): ApiError {
       return new ApiError('InternalError', because, options);
     case RESOURCE_EXHAUSTED:
       if (message.includes('too many requests')) return new ApiError('TooManyRequests', because, options);
-      if (message.includes('trying to send message larger')) {
+      if (message.includes('message larger than max')) {
         return new ApiError('RequestEntityTooLarge', `Cannot ${call.doing}: it is larger than etcd accepts`, options);
       }
       return new ApiError('ServiceUnavailable', because, options);

@@ -14,7 +14,12 @@ const deployment: JsonObject = {
       metadata: { labels: { app: 'web' } },
       spec: {
         containers: [
-          { name: 'c', image: 'nginx', resources: { limits: { cpu: 0.5, memory: '1024Mi' } }, ports: [{ containerPort: 80 }] },
+          {
+            name: 'c',
+            image: 'nginx',
+            resources: { limits: { cpu: 0.5, memory: '1024Mi' } },
+            ports: [{ containerPort: 80 }],
+          },
         ],
       },
     },
@@ -49,7 +54,12 @@ describe('the JSON codec', () => {
     ['object for a list', { spec: { containers: {} } }, 'spec.containers', /expected a list, got an object/],
     ['bad quantity', { spec: { overhead: { cpu: '1x' } } }, 'spec.overhead.cpu', /expected a quantity/],
     ['integer out of range', { spec: { priority: 2 ** 31 } }, 'spec.priority', /between/],
-    ['hostile map key', JSON.parse('{"metadata":{"labels":{"__proto__":"x"}}}') as JsonObject, 'metadata.labels.__proto__', /not allowed/],
+    [
+      'hostile map key',
+      JSON.parse('{"metadata":{"labels":{"__proto__":"x"}}}') as JsonObject,
+      'metadata.labels.__proto__',
+      /not allowed/,
+    ],
   ];
   test.each(bad)('refuses %s with its path', (_, json, path, message) => {
     const { issues } = fromJson(KINDS.Pod.messageName, json);
@@ -62,14 +72,29 @@ describe('the JSON codec', () => {
   });
 
   test('reads null as unset, and drops empty lists and maps', () => {
-    const { value } = fromJson(KINDS.Pod.messageName, { metadata: { labels: {}, annotations: null }, spec: { containers: [] } });
+    const { value } = fromJson(KINDS.Pod.messageName, {
+      metadata: { labels: {}, annotations: null },
+      spec: { containers: [] },
+    });
     expect(value).toEqual({ metadata: {}, spec: {} });
   });
 
+  test('reads back what it prints: parts that are printed even when empty stay unset', () => {
+    const name = KINDS.Pod.messageName;
+    const { value } = fromJson<object>(name, { metadata: {}, spec: { containers: [{ name: 'a' }] }, status: {} });
+    const printed = toJson(name, value);
+    expect(printed).toMatchObject({ spec: { containers: [{ name: 'a', resources: {} }] } });
+    expect(fromJson<object>(name, printed).value).toEqual(value);
+  });
+
   test('knows no message that its own table does not describe', () => {
-    const table = JSON.parse(readFileSync('proto/gen/schema-table.json', 'utf8')) as Record<string, { f: { t: string }[] }>;
+    const table = JSON.parse(readFileSync('proto/gen/schema-table.json', 'utf8')) as Record<
+      string,
+      { f: { t: string }[] }
+    >;
     for (const [name, row] of Object.entries(table)) {
-      for (const field of row.f) if (field.t.includes('.')) expect(table[field.t], `${name} → ${field.t}`).toBeDefined();
+      for (const field of row.f)
+        if (field.t.includes('.')) expect(table[field.t], `${name} → ${field.t}`).toBeDefined();
     }
   });
 });

@@ -94,7 +94,10 @@ function readField(field: FieldSchema, raw: Json, path: string, depth: number, i
   if (field.cardinality === 'list') return readList(field, raw, path, depth, issues);
   if (field.cardinality === 'map') return readMap(field, raw, path, depth, issues);
   const value = readElement(field, raw, path, depth, issues);
-  return field.explicit || field.isMessage || !isZero(value) ? value : undefined;
+  // What Kubernetes holds by value is printed even when empty: absent and empty are the same, and stored as unset. (But for
+  // an object's own parts, which programs expect to be there.)
+  if (field.isMessage) return field.always && depth > 0 && Object.keys(value as Loose).length === 0 ? undefined : value;
+  return field.explicit || !isZero(value) ? value : undefined;
 }
 
 function readList(field: FieldSchema, raw: Json, path: string, depth: number, issues: DecodeIssue[]): unknown {

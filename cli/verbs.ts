@@ -14,7 +14,7 @@ export interface VerbEntry {
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   up: {
     group: 'Cluster',
-    summary: 'Start a cluster on this machine',
+    summary: 'Bring up a one-node cluster on this machine',
     load: async () => (await import('./commands/up.ts')).up,
   },
   down: {
@@ -31,5 +31,105 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     group: 'Basic',
     summary: 'Show one or many objects',
     load: async () => (await import('./commands/get.ts')).get,
+  },
+  describe: {
+    group: 'Basic',
+    summary: 'Tell all about objects: state, owners, events',
+    load: async () => (await import('./commands/describe.ts')).describe,
+  },
+  create: {
+    group: 'Basic',
+    summary: 'Create objects that must not exist yet',
+    load: async () => (await import('./commands/create.ts')).create,
+  },
+  delete: {
+    group: 'Basic',
+    summary: 'Delete objects',
+    load: async () => (await import('./commands/delete.ts')).deleteVerb,
+  },
+  edit: {
+    group: 'Basic',
+    summary: 'Change an object in your editor',
+    load: async () => (await import('./commands/edit.ts')).edit,
+  },
+  label: {
+    group: 'Basic',
+    summary: 'Set and remove labels',
+    load: async () => (await import('./commands/label.ts')).label,
+  },
+  annotate: {
+    group: 'Basic',
+    summary: 'Set and remove annotations',
+    load: async () => (await import('./commands/annotate.ts')).annotate,
+  },
+  explain: {
+    group: 'Basic',
+    summary: 'Tell what the fields of a kind mean',
+    load: async () => (await import('./commands/explain.ts')).explain,
+  },
+  scale: {
+    group: 'Deploying',
+    summary: 'Change the number of replicas',
+    load: async () => (await import('./commands/scale.ts')).scale,
+  },
+  rollout: {
+    group: 'Deploying',
+    summary: 'Follow, undo, pause, resume and repeat rollouts',
+    load: async () => (await import('./commands/rollout.ts')).rollout,
+  },
+  logs: {
+    group: 'Looking inside',
+    summary: 'Print what containers wrote',
+    load: async () => (await import('./commands/logs.ts')).logs,
+  },
+  exec: {
+    group: 'Looking inside',
+    summary: 'Run a command in a container',
+    load: async () => (await import('./commands/exec.ts')).exec,
+  },
+  events: {
+    group: 'Looking inside',
+    summary: 'List what happened',
+    load: async () => (await import('./commands/events.ts')).events,
+  },
+  cordon: {
+    group: 'Nodes',
+    summary: 'Give a node no new pods',
+    load: async () => (await import('./commands/cordon.ts')).cordon,
+  },
+  uncordon: {
+    group: 'Nodes',
+    summary: 'Give a node pods again',
+    load: async () => (await import('./commands/cordon.ts')).uncordon,
+  },
+  drain: {
+    group: 'Nodes',
+    summary: 'Move the pods of a node away',
+    load: async () => (await import('./commands/drain.ts')).drain,
+  },
+  taint: {
+    group: 'Nodes',
+    summary: 'Set and remove taints of nodes',
+    load: async () => (await import('./commands/taint.ts')).taint,
+  },
+  image: {
+    group: 'Nodes',
+    summary: 'Load, list, pull and remove the images of this machine',
+    load: async () => (await import('./commands/image.ts')).image,
+  },
+  'api-resources': {
+    group: 'Other',
+    summary: 'List the kinds there are',
+    load: async () => (await import('./commands/api-resources.ts')).apiResources,
+  },
+  config: {
+    group: 'Other',
+    summary: 'Show and change which cluster is spoken to',
+    load: async () => (await import('./commands/config.ts')).config,
+  },
+  version: {
+    group: 'Other',
+    summary: 'Print the versions of client and server',
+    load: async () => (await import('./commands/version.ts')).version,
   },
 };

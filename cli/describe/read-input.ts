@@ -1,0 +1,80 @@
+import { hasReason } from '../../lib/errors.ts';
+import type { apiv1 } from '../../proto/index.ts';
+import type { ApiClient } from '../api/api-client.ts';
+import { lastSeen } from '../commands/events.ts';
+import type { JsonObject } from '../manifest/json-value.ts';
+import { textAt } from '../resources/fields.ts';
+import type { DescribeInput } from './common.ts';
+
+/** Reads what describing an object takes: its events, and its relatives where the view shows them. */
+export async function readInput(
+  api: ApiClient,
+  { object, identity }: { readonly object: JsonObject; readonly identity: apiv1.ObjectIdentity },
+  options: { readonly showEvents: boolean; readonly nowMs: number },
+): Promise<DescribeInput> {
+  const [events, relatives] = await Promise.all([
+    options.showEvents ? readEvents(api, object) : [],
+    readRelatives(api, object, identity),
+  ]);
+  return { object, events, relatives, nowMs: options.nowMs };
+}
+
+async function readEvents(api: ApiClient, object: JsonObject): Promise<readonly JsonObject[]> {
+  const namespace = textAt(object, 'metadata', 'namespace');
+  const uid = textAt(object, 'metadata', 'uid');
+  const kind = textAt(object, 'kind');
+  // Events about nodes name them as uid in older clusters; the name is always there.
+  const identity = kind === 'Node' || uid === '' ? '' : `,involvedObject.uid=${uid}`;
+  const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${textAt(object, 'metadata', 'name')}${identity}`;
+  const target = namespace === '' ? { resource: 'events' } : { resource: 'events', namespace };
+  const { items } = await api.list(target, { fieldSelector });
+  return [...items].sort((a, b) => lastSeen(a).localeCompare(lastSeen(b)));
+}
+
+const FAMILY = ['Deployment', 'ReplicaSet', 'Pod'];
+
+async function readRelatives(
+  api: ApiClient,
+  object: JsonObject,
+  { kind = '' }: apiv1.ObjectIdentity,
+): Promise<readonly JsonObject[]> {
+  const namespace = textAt(object, 'metadata', 'namespace');
+  if (kind === 'Node') {
+    const fieldSelector = `spec.nodeName=${textAt(object, 'metadata', 'name')}`;
+    return (await api.list({ resource: 'pods' }, { fieldSelector })).items;
+  }
+  if (!FAMILY.includes(kind)) return [];
+  const lists = await Promise.all(
+    ['deployments.apps', 'replicasets.apps', 'pods'].map(async (resource) => {
+      try {
+        return (await api.list({ resource, namespace })).items;
+      } catch (err) {
+        if (hasReason(err, 'NotFound', 'BadRequest', 'Forbidden')) return [];
+        throw err;
+      }
+    }),
+  );
+  return family(object, lists.flat());
+}
+
+/** Those of `all` that are bound to the object by ownership, upwards and downwards. */
+function family(object: JsonObject, all: readonly JsonObject[]): JsonObject[] {
+  const uidOf = (one: JsonObject): string => textAt(one, 'metadata', 'uid');
+  const owners = (one: JsonObject): string[] =>
+    (Array.isArray((one.metadata as JsonObject | undefined)?.ownerReferences)
+      ? ((one.metadata as JsonObject).ownerReferences as readonly JsonObject[])
+      : []
+    ).map((owner) => textAt(owner, 'uid'));
+  const above = new Set<string>();
+  for (let next = owners(object); next.length > 0; ) {
+    for (const uid of next) above.add(uid);
+    next = all.filter((one) => next.includes(uidOf(one))).flatMap((one) => owners(one));
+  }
+  const below = new Set([uidOf(object), ...above]);
+  for (let grown = true; grown; ) {
+    const more = all.filter((one) => !below.has(uidOf(one)) && owners(one).some((uid) => below.has(uid)));
+    for (const one of more) below.add(uidOf(one));
+    grown = more.length > 0;
+  }
+  return all.filter((one) => below.has(uidOf(one)) && uidOf(one) !== uidOf(object));
+}

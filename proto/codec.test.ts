@@ -85,6 +85,8 @@ describe('the JSON codec', () => {
     const printed = toJson(name, value);
     expect(printed).toMatchObject({ spec: { containers: [{ name: 'a', resources: {} }] } });
     expect(fromJson<object>(name, printed).value).toEqual(value);
+    const divisor = { containerName: 'a', divisor: '0', resource: 'limits.cpu' };
+    expect(fromJson('skiff.core.v1.ResourceFieldSelector', divisor).value).not.toHaveProperty('divisor');
   });
 
   test('knows no message that its own table does not describe', () => {

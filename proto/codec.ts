@@ -97,7 +97,8 @@ function readField(field: FieldSchema, raw: Json, path: string, depth: number, i
   // What Kubernetes holds by value is printed even when empty: absent and empty are the same, and stored as unset. (But for
   // an object's own parts, which programs expect to be there.)
   if (field.isMessage) return field.always && depth > 0 && Object.keys(value as Loose).length === 0 ? undefined : value;
-  return field.explicit || !isZero(value) ? value : undefined;
+  const isUnset = isZero(value) || (field.format === 'quantity' && value === '0');
+  return field.explicit || !isUnset ? value : undefined;
 }
 
 function readList(field: FieldSchema, raw: Json, path: string, depth: number, issues: DecodeIssue[]): unknown {

@@ -25,6 +25,12 @@ const ROWS: readonly Row[] = [
   ['policy/v1beta1', 'PodDisruptionBudget', '1.25', 'policy/v1'],
   ['autoscaling/v2beta1', 'HorizontalPodAutoscaler', '1.25', 'autoscaling/v2'],
   ['autoscaling/v2beta2', 'HorizontalPodAutoscaler', '1.26', 'autoscaling/v2'],
+  [
+    'admissionregistration.k8s.io/v1alpha1 admissionregistration.k8s.io/v1beta1',
+    'ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding',
+    '1.34',
+    'admissionregistration.k8s.io/v1',
+  ],
   ['apiextensions.k8s.io/v1beta1', 'CustomResourceDefinition', '1.22', 'apiextensions.k8s.io/v1'],
   [
     'admissionregistration.k8s.io/v1beta1',

@@ -1,9 +1,9 @@
 /** Errors of a gRPC call as {@link ApiError}s. Nothing here knows the kinds: the CLI's bundle stays small. */
 import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { StatusDetails } from '../../proto/gen/skiff/api/v1/resources.ts';
+import { apiv1 } from '../../proto/index.ts';
 import { ApiError, type StatusReason } from '../errors.ts';
 
-/** Key of the trailer with the encoded StatusDetails. */
+/** Key of the trailer with the encoded apiv1.StatusDetails. */
 export const STATUS_TRAILER = 'skiff-status-bin';
 
 const REASONS: Readonly<Partial<Record<status, StatusReason>>> = {
@@ -46,9 +46,9 @@ export function statusToApiError(err: ServiceError, peer: string): ApiError {
   return new ApiError(REASONS[err.code] ?? 'InternalError', `${err.details} (from ${peer})`, { cause: err });
 }
 
-function trailerOf(metadata: Metadata | undefined): StatusDetails | undefined {
+function trailerOf(metadata: Metadata | undefined): apiv1.StatusDetails | undefined {
   const [bytes] = metadata?.get(STATUS_TRAILER) ?? [];
-  return Buffer.isBuffer(bytes) ? StatusDetails.decode(bytes) : undefined;
+  return Buffer.isBuffer(bytes) ? apiv1.StatusDetails.decode(bytes) : undefined;
 }
 
 /** grpc-js puts what the socket said into its details; this says what it means. */

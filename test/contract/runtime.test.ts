@@ -61,7 +61,8 @@ function memorySubject(): Subject {
 const reason = whyNoContainers();
 const implementations: readonly [string, string | null, () => Subject][] = [
   ['in memory', null, memorySubject],
-  ['crun under conmon', reason, () => new RuntimeHost({ resyncMs: 200 })],
+  ['crun under conmon', reason, () => new RuntimeHost({ resyncMs: 200, ociRuntime: 'crun' })],
+  ['runc under conmon', reason, () => new RuntimeHost({ resyncMs: 200, ociRuntime: 'runc' })],
 ];
 
 describe.each(implementations)('the Runtime port: %s', (_name, skip, make) => {

@@ -32,6 +32,13 @@ export function whyNoContainers(): string | null {
   return missing.length > 0 ? `needs ${missing.join(', ')}` : null;
 }
 
+/** Options of the runtime under test. */
+export interface RuntimeHostOptions {
+  readonly onStep?: StepListener;
+  readonly resyncMs?: number;
+  readonly ociRuntime?: 'crun' | 'runc';
+}
+
 /** One machine in small: a root folder and a cgroup root of its own, and a root filesystem with busybox. */
 export class RuntimeHost {
   readonly runId: string;
@@ -42,7 +49,7 @@ export class RuntimeHost {
   readonly warnings: string[] = [];
   #next = 0;
 
-  constructor(options: { readonly onStep?: StepListener; readonly resyncMs?: number } = {}) {
+  constructor(options: RuntimeHostOptions = {}) {
     this.runId = Math.random().toString(36).slice(2, 8);
     this.root = mkdtempSync(join(tmpdir(), `skiff-rt-${this.runId}-`));
     this.rootfs = join(this.root, 'rootfs');
@@ -52,7 +59,7 @@ export class RuntimeHost {
   }
 
   /** Another runtime on the same files, as after a restart. */
-  newRuntime(options: { readonly onStep?: StepListener; readonly resyncMs?: number } = {}): ConmonCrunRuntime {
+  newRuntime(options: RuntimeHostOptions = {}): ConmonCrunRuntime {
     return new ConmonCrunRuntime({
       root: this.root,
       cgroups: this.cgroups,

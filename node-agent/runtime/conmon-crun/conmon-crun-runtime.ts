@@ -34,6 +34,8 @@ export interface ConmonCrunOptions {
   /** Everything is kept under `<root>/run/skiff`. */
   readonly root: string;
   readonly cgroups: CgroupTree;
+  /** Default: crun where it can run, else runc. */
+  readonly ociRuntime?: 'crun' | 'runc';
   /** How often exits and monitors are looked at without a hint. Default 10,000. */
   readonly resyncMs?: number;
   /** Steps of each call, timed. */
@@ -64,6 +66,7 @@ export class ConmonCrunRuntime implements Runtime {
   readonly #warned = new Set<string>();
   readonly #resyncMs: number;
   readonly #onWarning: (warning: string) => void;
+  readonly #only: 'crun' | 'runc' | undefined;
   #facts: NodeFacts | null = null;
   #choice: Promise<OciRuntimeChoice> | null = null;
   #prepared = false;
@@ -74,6 +77,7 @@ export class ConmonCrunRuntime implements Runtime {
     this.#resyncMs = options.resyncMs ?? DEFAULT_RESYNC_MS;
     this.#onWarning = options.onWarning ?? (() => undefined);
     const onStep = options.onStep ?? (() => undefined);
+    this.#only = options.ociRuntime;
     const launcher = new Launcher();
     const shared = { paths: this.#paths, cgroups: options.cgroups, launcher, onStep };
     this.#sandboxes = new Sandboxes(shared);
@@ -299,6 +303,7 @@ export class ConmonCrunRuntime implements Runtime {
     this.#choice ??= chooseOciRuntime({
       layout: this.#cgroups.layout,
       onWarning: (warning) => this.#warn(warning),
+      ...(this.#only === undefined ? {} : { only: this.#only }),
     }).catch((err: unknown) => {
       // Somebody may install it meanwhile: look again at the next call.
       this.#choice = null;

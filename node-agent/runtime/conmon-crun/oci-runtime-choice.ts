@@ -21,9 +21,14 @@ const FOLDERS = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '
 export async function chooseOciRuntime(options: {
   readonly layout: CgroupLayout;
   readonly onWarning: (warning: string) => void;
+  /** Use this one, or fail. */
+  readonly only?: 'crun' | 'runc';
 }): Promise<OciRuntimeChoice> {
+  if (options.only === 'runc') {
+    return choice('runc', findProgram('runc') ?? 'runc');
+  }
   const crun = findProgram('crun');
-  const runc = findProgram('runc');
+  const runc = options.only === 'crun' ? null : findProgram('runc');
   if (crun !== null && (await freeHybridControllers(options.layout, options.onWarning))) {
     return choice('crun', crun);
   }

@@ -1,7 +1,15 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ApiError } from '../../lib/errors.ts';
 import { MemoryStore } from './memory/memory-store.ts';
-import { LAST_INDEX, type ResourceVersion, revisionOf, versionOf } from './store.ts';
+import {
+  LAST_INDEX,
+  type ResourceVersion,
+  revisionOf,
+  type StoreWatchBatch,
+  versionOf,
+  type WatchOptions,
+} from './store.ts';
 import { type CachedEvent, WatchCache, type WatchCacheOptions } from './watch-cache.ts';
 
 const log = pino({ level: 'silent' });
@@ -65,6 +73,45 @@ async function take(
     if (events.length >= count) return events;
   }
   throw new Error(`only ${events.length} of ${count} events came`);
+}
+
+/** A watch that cannot begin. */
+async function* failing(err: Error): AsyncGenerator<StoreWatchBatch> {
+  yield* [];
+  throw err;
+}
+
+/** A store whose watch a test can cut, and which it can replace by another before the watch is tried again. */
+class CuttableStore extends MemoryStore {
+  inner: MemoryStore = store;
+  #cut = new AbortController();
+  #resumed = Promise.resolve();
+
+  override list(...options: Parameters<MemoryStore['list']>): ReturnType<MemoryStore['list']> {
+    return this.inner.list(...options);
+  }
+
+  override async *watch(
+    prefix: string,
+    from: ResourceVersion,
+    signal: AbortSignal,
+    options?: WatchOptions,
+  ): AsyncGenerator<StoreWatchBatch> {
+    await this.#resumed;
+    this.#cut = new AbortController();
+    yield* this.inner.watch(prefix, from, AbortSignal.any([signal, this.#cut.signal]), options);
+    if (!signal.aborted) throw new ApiError('ServiceUnavailable', 'the watch was cut');
+  }
+
+  /** Cuts the watch; the function returned lets it be tried again. */
+  cut(): () => void {
+    let resume = (): void => undefined;
+    this.#resumed = new Promise((resolve) => {
+      resume = resolve;
+    });
+    this.#cut.abort();
+    return resume;
+  }
 }
 
 describe('WatchCache', () => {
@@ -193,6 +240,66 @@ describe('WatchCache', () => {
     await put('core/pods/a/1');
     await cache.catchUp();
     await expect(take(cache, from, 1)).rejects.toMatchObject({ reason: 'Expired' });
+  });
+
+  test('after a cut the watch goes on where it was, and nobody notices', async () => {
+    const cuttable = new CuttableStore();
+    const cache = await startCache({ store: cuttable });
+    const from = cache.version;
+    const resume = cuttable.cut();
+    await put('core/pods/a/1', 'one');
+    await remove('core/pods/a/1');
+    resume();
+    expect(shown(await take(cache, from, 2))).toEqual([
+      'put core/pods/a/1 one was undefined',
+      'delete core/pods/a/1 one was one',
+    ]);
+  });
+
+  test('after a compaction during a cut it relists, and its watchers get the difference', async () => {
+    for (const i of [1, 2, 3]) await put(`core/pods/a/${i}`, 'old');
+    const cuttable = new CuttableStore();
+    const cache = await startCache({ store: cuttable });
+    const from = cache.version;
+    const resume = cuttable.cut();
+    await put('core/pods/a/2', 'changed');
+    await remove('core/pods/a/1');
+    await remove('core/pods/a/3');
+    await put('core/pods/a/3', 'made anew');
+    await put('core/pods/a/4', 'new');
+    store.compact(await store.currentVersion());
+    resume();
+    const events = await take(cache, from, 4);
+    expect(shown(events)).toEqual([
+      'put core/pods/a/2 changed was old',
+      'put core/pods/a/3 made anew was old',
+      'put core/pods/a/4 new was undefined',
+      'delete core/pods/a/1 old was old',
+    ]);
+    // Cut between any two of these, a watcher resumes exactly there.
+    for (const [i, event] of events.slice(0, 3).entries()) {
+      expect(shown(await take(cache, event.version, 3 - i))).toEqual(shown(events.slice(i + 1)));
+    }
+    expect(cache.version).toBe(await store.currentVersion());
+  });
+
+  test('when the store has gone back in time, watchers list again and the cache is the new state', async () => {
+    for (const i of [1, 2, 3]) await put(`core/pods/a/${i}`);
+    const cuttable = new CuttableStore();
+    const cache = await startCache({ store: cuttable });
+    const watching = cache.watch('core/pods/', cache.version, stop.signal).next();
+    const resume = cuttable.cut();
+    // Restored from a backup: fewer revisions, other objects, and history that does not reach back to ours.
+    cuttable.inner = new MemoryStore();
+    await cuttable.inner.commitEach({ type: 'put', key: 'core/pods/a/9', value: bytes('restored'), ifVersion: 0 });
+    const error = new ApiError('Expired', 'history is shorter than that');
+    cuttable.inner.watch = (prefix, from, signal, options) =>
+      from > versionOf(2, LAST_INDEX)
+        ? failing(error)
+        : MemoryStore.prototype.watch.call(cuttable.inner, prefix, from, signal, options);
+    resume();
+    await expect(watching).rejects.toMatchObject({ reason: 'Expired' });
+    expect(cache.list('core/pods/').entries.map((entry) => entry.object)).toEqual(['restored']);
   });
 
   test('a quiet watch gets bookmarks whose version can be resumed from', async () => {

@@ -86,6 +86,25 @@ describe.skipIf(etcdMissing() !== undefined)(`our own etcd${etcdMissing() ?? ''}
     await store.close();
   });
 
+  test('a watch over an etcd whose data was replaced by older data is Expired', async () => {
+    const { etcd } = await start();
+    const client = new EtcdClient(etcd.connection);
+    const store = new EtcdStore({ client, log: quietLog });
+    for (let i = 0; i < 5; i++) await store.sync();
+    const watch = store.watch('', await store.currentVersion(), within())[Symbol.asyncIterator]();
+    const next = watch.next();
+    // Handled at once, or it would count as unhandled while etcd is away.
+    const outcome = next.then(
+      () => 'went on',
+      (err: unknown) => (hasReason(err, 'Expired') ? 'Expired' : errorMessage(err)),
+    );
+    await etcd.stop();
+    await rm(options.dataDir, { recursive: true });
+    await start();
+    expect(await outcome).toBe('Expired');
+    await store.close();
+  });
+
   test('is in a session of its own, with its log in a file and not in a pipe', async () => {
     const { identity, etcd } = await start();
     expect(readProcessStat(identity.pid)?.sessionId).toBe(identity.pid);

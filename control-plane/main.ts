@@ -38,6 +38,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function serve(config: ServerConfig): Promise<number> {
+  // Warnings about libraries' use of Node.js are for developers, not for the log.
+  process.noDeprecation = true;
   const log = createLogger({ level: config.logLevel, file: config.logFile, component: 'server' });
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) {

@@ -15,6 +15,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'n
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { ADMIN_GROUP, AGENT_CALLER, NODE_USER_PREFIX, NODES_GROUP, SERVER_NAME } from './pki-names.ts';
 import { generateKeys, type Issuer, type Subject, signCertificate } from './x509.ts';
 
 /** A certificate and its key, as PEM. */
@@ -23,12 +24,7 @@ export interface KeyPairPem {
   readonly key: string;
 }
 
-/** Group of administrators. */
-export const ADMIN_GROUP = 'system:masters';
-/** Group of agents. */
-export const NODES_GROUP = 'system:nodes';
-/** Common name of the certificate the server calls agents with; agents accept no other. */
-export const AGENT_CALLER = 'system:control-plane';
+export { ADMIN_GROUP, AGENT_CALLER, NODES_GROUP, SERVER_NAME } from './pki-names.ts';
 
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
@@ -77,7 +73,7 @@ export function ensureClusterPki(folder: string, options: PkiOptions): ClusterPk
   mkdirSync(join(folder, 'etcd'), { recursive: true, mode: 0o700 });
   const ca = ensureCa(folder, 'skiff-ca', now);
   const local = ['localhost', '127.0.0.1', '::1'];
-  const serverNames = [...new Set([...local, 'skiff', ...options.names])];
+  const serverNames = [...new Set([...local, SERVER_NAME, ...options.names])];
   const leaf = (name: string, request: LeafRequest): KeyPairPem =>
     ensureLeaf(join(folder, name), ca, { now, ...request });
   const etcdFolder = join(folder, 'etcd');
@@ -120,8 +116,11 @@ export function ensureNodeCertificate(
 }
 
 function nodeRequest(node: string, names: readonly string[]): LeafRequest {
+  if (node === SERVER_NAME || names.includes(SERVER_NAME)) {
+    throw new Error(`Cannot sign a certificate for node "${node}": the name ${SERVER_NAME} belongs to servers`);
+  }
   return {
-    subject: { commonName: `system:node:${node}`, organizations: [NODES_GROUP] },
+    subject: { commonName: `${NODE_USER_PREFIX}${node}`, organizations: [NODES_GROUP] },
     usage: ['server', 'client'],
     names: [...new Set([node, ...names])],
   };

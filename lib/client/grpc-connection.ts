@@ -10,6 +10,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { ApiError } from '../errors.ts';
+import { SERVER_NAME } from '../pki-names.ts';
 import { statusToApiError } from './grpc-status.ts';
 
 /** Where the servers are and how to prove who we are. Certificates and key are PEM. */
@@ -152,8 +153,11 @@ export class GrpcConnection {
     let client = this.#clients.get(endpoint);
     if (client === undefined) {
       client = new Client(endpoint, this.#credentials, {
+        // A name that only servers' certificates carry: addresses may change, and no agent can pose as a server.
+        'grpc.ssl_target_name_override': SERVER_NAME,
         'grpc.max_receive_message_length': -1,
         'grpc.max_send_message_length': -1,
+        'grpc.enable_channelz': 0,
         'grpc.keepalive_time_ms': KEEPALIVE_MS,
         'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
         'grpc.initial_reconnect_backoff_ms': 100,

@@ -91,7 +91,7 @@ describe.skipIf(unavailable !== undefined)('every kind', () => {
 
     const config = {
       ...minimal(type, name),
-      metadata: { ...(minimal(type, name)['metadata'] as object), annotations: { by: 'apply' } },
+      metadata: { ...(minimal(type, name).metadata as object), annotations: { by: 'apply' } },
     };
     const apply = async (json: JsonObject): Promise<apiv1.ObjectReply> =>
       connection.unary(apiv1.ResourcesService.apply, {

@@ -55,7 +55,7 @@ export class ServerUnderTest {
     const [client, peer] = this.#ports;
     const args = ['--root', this.root, '--listen', '127.0.0.1:0', '--etcd-client-port', `${client}`];
     const config = readServerConfig([...args, '--etcd-peer-port', `${peer}`]);
-    const log = pino({ level: process.env['SKIFF_TEST_LOG'] ?? 'silent' });
+    const log = pino({ level: process.env.SKIFF_TEST_LOG ?? 'silent' });
     const parts: ServerParts = {
       openBackend: openEtcdBackend,
       leaderTasks: [],

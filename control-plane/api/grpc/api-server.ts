@@ -56,6 +56,7 @@ export class ApiServer {
     this.#server = new Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_send_message_length': -1,
+      'grpc.enable_channelz': 0,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': 10_000,
     });

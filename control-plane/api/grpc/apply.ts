@@ -9,7 +9,7 @@ import { outputOf, writeReply } from './reply.ts';
 
 /** Resources.Apply. Without a kind in the target, the configuration's own apiVersion and kind say what it is. */
 export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> {
-  return async (request, { caller, signal }) => {
+  return async (request, { caller }) => {
     const config = parseJson(request.json ?? new Uint8Array());
     const { apiVersion, kind } = config;
     const given = request.target ?? {};
@@ -18,7 +18,7 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     const target = resolveTarget(named ? given : { ...given, ...own }, services.registry);
     checkAccess(caller, 'patch', target);
     if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
-    const outcome = await applyObject(services, { target, caller, dryRun: request.dryRun === true, signal }, config);
+    const outcome = await applyObject(services, { target, caller, dryRun: request.dryRun === true }, config);
     return writeReply(target.definition, outcome, outputOf(request.output));
   };
 }

@@ -35,17 +35,53 @@ export interface CallEnvironment {
 /** Serves a verb with one reply: who calls, cancellation, errors. */
 export function unary<Request>(env: CallEnvironment, verb: UnaryVerb<Request>): handleUnaryCall<Request, Uint8Array> {
   return (call, callback) => {
-    const cancel = new AbortController();
-    call.on('cancelled', () => cancel.abort(new ApiError('Timeout', 'the client cancelled the call')));
-    const run = async (): Promise<Uint8Array> => verb(call.request, { caller: callerOf(call), signal: cancel.signal });
+    const context = new UnaryContext(call);
+    const run = async (): Promise<Uint8Array> => verb(call.request, context);
     run().then(
-      (reply) => callback(null, reply),
+      (reply) => {
+        context.settle();
+        callback(null, reply);
+      },
       (err: unknown) => {
+        context.settle();
         reportInternal(env, call, err);
         callback(toServiceError(err) as StatusObject);
       },
     );
   };
+}
+
+type AnyUnaryCall = ServerUnaryCall<unknown, unknown>;
+
+/** The context of a call with one reply. Its parts are made when asked for: most calls are over before anybody aborts. */
+class UnaryContext implements CallContext {
+  readonly #call: AnyUnaryCall;
+  #cancel: AbortController | undefined;
+  #settled = false;
+
+  constructor(call: AnyUnaryCall) {
+    this.#call = call;
+  }
+
+  get caller(): Caller {
+    return callerOf(this.#call as AnyUnaryCall & { call?: never });
+  }
+
+  get signal(): AbortSignal {
+    if (this.#cancel === undefined) {
+      const cancel = new AbortController();
+      this.#cancel = cancel;
+      // grpc-js says `cancelled` of every call when its stream closes, also of those that were answered.
+      this.#call.on('cancelled', () => {
+        if (!this.#settled) cancel.abort(new ApiError('Timeout', 'the client cancelled the call'));
+      });
+    }
+    return this.#cancel.signal;
+  }
+
+  settle(): void {
+    this.#settled = true;
+  }
 }
 
 /** Serves a verb with many replies; waits for the client to take each before the next is made. */

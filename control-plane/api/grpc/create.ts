@@ -1,3 +1,4 @@
+import { NODES_GROUP } from '../../../lib/pki-names.ts';
 import { type apiv1, corev1, type KubeObject, policyv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
 import type { Caller } from '../request/caller.ts';
@@ -13,10 +14,10 @@ import { outputOf, writeReply } from './reply.ts';
 
 /** Resources.Create, also of the subresources `binding` and `eviction`. */
 export function createVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest> {
-  return async (request, { caller, signal }) => {
+  return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'create', target);
-    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, signal };
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true };
     const outcome = await carryOut(services, write, request);
     return writeReply(target.definition, outcome, outputOf(request.output));
   };
@@ -49,7 +50,7 @@ export function decodeObject(target: Target, request: apiv1.WriteRequest, caller
 
 /** Agents may be newer or older than the server; what they know and we do not must survive. People's mistakes must not. */
 function keepsUnknownFields(caller: Caller): boolean {
-  return caller.internal || caller.groups.includes('system:nodes');
+  return caller.internal || caller.groups.includes(NODES_GROUP);
 }
 
 async function bind(services: ApiServices, write: WriteRequest, request: apiv1.WriteRequest): Promise<WriteOutcome> {
@@ -59,8 +60,8 @@ async function bind(services: ApiServices, write: WriteRequest, request: apiv1.W
   if (node === '') throw badRequest('target.name: Required value: a binding names a node');
   const { namespace } = write.target;
   const uid = binding.metadata?.uid ?? '';
-  const { caller, dryRun, signal } = write;
-  return bindPod(services, { namespace, name, uid, node }, { caller, dryRun, signal });
+  const { caller, dryRun } = write;
+  return bindPod(services, { namespace, name, uid, node }, { caller, dryRun });
 }
 
 async function evict(services: ApiServices, write: WriteRequest, request: apiv1.WriteRequest): Promise<WriteOutcome> {

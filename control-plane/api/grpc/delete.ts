@@ -9,11 +9,11 @@ import { identityOf, outputOf, writeReply } from './reply.ts';
 
 /** Resources.Delete */
 export function deleteVerb(services: ApiServices): UnaryVerb<apiv1.DeleteRequest> {
-  return async (request, { caller, signal }) => {
+  return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'delete', target);
     if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be deleted`);
-    const write = { target, caller, dryRun: request.dryRun === true, signal };
+    const write = { target, caller, dryRun: request.dryRun === true };
     const outcome = await deleteObject(services, write, {
       propagationPolicy: request.propagationPolicy ?? '',
       gracePeriodSeconds: request.gracePeriodSeconds,

@@ -12,10 +12,10 @@ import { scaleReply } from './scale-reply.ts';
 
 /** Resources.Update, also of the subresources `status` and `scale`. */
 export function updateVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest> {
-  return async (request, { caller, signal }) => {
+  return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'update', target);
-    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, signal };
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true };
     const output = outputOf(request.output);
     if (target.subresource === 'scale') {
       const wanted = decodePayload(request, SCALE_MESSAGE, (bytes) => autoscalingv1.Scale.decode(bytes), false);

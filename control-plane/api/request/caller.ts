@@ -1,3 +1,5 @@
+import { ADMIN_GROUP, NODE_USER_PREFIX } from '../../../lib/pki-names.ts';
+
 /** Who makes a request, as its certificate says. */
 export interface Caller {
   /** The certificate's common name, such as `system:node:pi4`. */
@@ -18,11 +20,6 @@ export interface Attempt {
   readonly namespace: string;
   readonly name: string;
 }
-
-/** Members may do everything. */
-export const ADMIN_GROUP = 'system:masters';
-/** Agents, with a user name of `system:node:<node name>`. */
-export const NODE_USER_PREFIX = 'system:node:';
 
 /**
  * Why the caller may not, or undefined when it may. Pure. Today every administrator and every node of the cluster may do

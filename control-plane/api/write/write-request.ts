@@ -8,6 +8,7 @@ export interface WriteRequest {
   readonly target: Target;
   readonly caller: Caller;
   readonly dryRun: boolean;
+  /** Gives up waiting. The gRPC edge passes none: a write is short, and goes on when its client goes away. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -880,10 +880,11 @@ describe('warnings', () => {
         { name: 'A', value: '2' },
       ]),
       `${C}.resources`,
-      { limits: { memory: '100m' } },
+      { limits: { memory: '100m', 'ephemeral-storage': '1Gi' } },
     );
     expect(problemsOf(json)).toEqual([]);
     expect(definitionFor(json).warnings?.(readObject(json))).toEqual([
+      `${c}.resources.limits.ephemeral-storage is stored but the node does not limit the use of its disk yet`,
       `${c}.env[1]: hides an earlier definition of "A"`,
       `${c}.resources.requests.memory: fractional byte value "100m", must be an integer`,
       `${c}.resources.limits.memory: fractional byte value "100m", must be an integer`,

@@ -12,6 +12,7 @@ export function podSpecWarnings(spec: corev1.PodSpec | undefined, path: string):
     ...(spec?.containers ?? []).map((container, i) => [container, `${path}.containers[${i}]`] as const),
   ];
   return containers.flatMap(([container, at]) => [
+    ...unlimitedDisk(container.resources?.limits, `${at}.resources.limits`),
     ...hiddenVariables(container.env ?? [], `${at}.env`),
     ...fractionalBytes(container.resources?.requests, `${at}.resources.requests`),
     ...fractionalBytes(container.resources?.limits, `${at}.resources.limits`),
@@ -25,6 +26,12 @@ function hiddenVariables(env: readonly corev1.EnvVar[], path: string): string[] 
     seen.add(name);
     return isHidden ? [`${path}[${i}]: hides an earlier definition of "${name}"`] : [];
   });
+}
+
+/** The one amount of a limit that is not enforced: a map's key cannot carry the schema's own mark. */
+function unlimitedDisk(limits: Readonly<Record<string, string>> | undefined, path: string): string[] {
+  const isLimited = limits?.['ephemeral-storage'] !== undefined;
+  return isLimited ? [`${path}.ephemeral-storage is stored but the node does not limit the use of its disk yet`] : [];
 }
 
 /** `100m` of memory is a tenth of a byte: nearly always `100M` was meant. */

@@ -62,6 +62,7 @@ export class MemoryResourceClient implements ResourceClient {
   readonly #options: MemoryClientOptions;
   readonly #shelves = new Map<string, Shelf>();
   readonly #interceptors = new Set<(request: MemoryRequest) => void | Promise<void>>();
+  readonly #observers = new Set<(type: ResourceType) => void>();
   #version = 0;
   #names = 0;
 
@@ -79,6 +80,12 @@ export class MemoryResourceClient implements ResourceClient {
   intercept(interceptor: (request: MemoryRequest) => void | Promise<void>): () => void {
     this.#interceptors.add(interceptor);
     return () => void this.#interceptors.delete(interceptor);
+  }
+
+  /** Calls `observer` right after every write, before anybody else can see it. Returns its removal. */
+  observe(observer: (type: ResourceType) => void): () => void {
+    this.#observers.add(observer);
+    return () => void this.#observers.delete(observer);
   }
 
   /** Cuts every watch, as a lost connection does; events under way are lost. */
@@ -296,6 +303,7 @@ export class MemoryResourceClient implements ResourceClient {
       objects.set(keyOf(stored), stored);
       history.record({ resourceVersion, before, after: stored });
     }
+    for (const observer of this.#observers) observer(type as unknown as ResourceType);
     return stored;
   }
 

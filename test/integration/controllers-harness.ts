@@ -7,9 +7,9 @@ import type {
 } from '../../control-plane/controllers/controller.ts';
 import { runControllers } from '../../control-plane/controllers/run-controllers.ts';
 import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
-import { FakeClock, rfc3339 } from '../../lib/clock.ts';
+import { FakeClock, rfc3339, sleep } from '../../lib/clock.ts';
 import { ApiError } from '../../lib/errors.ts';
-import { objectKey } from '../../lib/informer.ts';
+import { Informer, objectKey } from '../../lib/informer.ts';
 import { type appsv1, type corev1, KINDS } from '../../proto/index.ts';
 
 /** What the simulated nodes do. */
@@ -46,6 +46,21 @@ export class SimulatedCluster {
   constructor(options: { settings?: Partial<ControllerSettings>; controllers?: readonly ControllerDefinition[] } = {}) {
     this.#settings = options.settings ?? {};
     this.#controllers = options.controllers;
+    this.client.observe((type) => {
+      if (type.kind === 'Pod') this.onPodChange();
+    });
+  }
+
+  /** Makes caches show changes only after random times up to `maxMs`, each kind on its own. */
+  lag(maxMs: number, random: () => number): void {
+    const watch = this.client.watch.bind(this.client);
+    const { clock } = this;
+    this.client.watch = async function* (type, version, options) {
+      for await (const batch of watch(type, version, options)) {
+        await sleep(clock, Math.floor(random() * maxMs), options?.signal);
+        yield batch;
+      }
+    };
   }
 
   /** Starts the controllers and, unless `kubelet` is false, the nodes. */
@@ -137,11 +152,9 @@ export class SimulatedCluster {
   }
 
   async #runKubelet(signal: AbortSignal): Promise<void> {
-    const list = await this.client.list(KINDS.Pod);
     const seen = new Set<string>();
     const handle = (pod: corev1.Pod): void => {
       const uid = pod.metadata?.uid ?? '';
-      this.onPodChange();
       if ((pod.spec?.nodeName ?? '') === '' && !seen.has(uid)) void this.#bind(pod);
       if (!seen.has(uid)) {
         seen.add(uid);
@@ -152,11 +165,9 @@ export class SimulatedCluster {
         this.#later(this.behaviour.goneAfterMs(pod), () => this.#remove(pod), signal);
       }
     };
-    for (const pod of list.items) handle(pod);
-    for await (const batch of this.client.watch(KINDS.Pod, list.resourceVersion, { signal })) {
-      for (const event of batch) if (event.type !== 'BOOKMARK' && event.type !== 'DELETED') handle(event.object);
-      this.onPodChange();
-    }
+    const informer = new Informer({ client: this.client, type: KINDS.Pod, clock: this.clock });
+    informer.addHandler({ onAdd: handle, onUpdate: (_, pod) => handle(pod) });
+    await informer.run(signal);
   }
 
   #later(delayMs: number | undefined, act: () => Promise<void>, signal: AbortSignal): void {

@@ -177,7 +177,9 @@ function create(context: ControllerContext): Controller {
   async function finishForeground(owner: Found, signal: AbortSignal): Promise<void> {
     const uid = owner.object.metadata?.uid ?? '';
     const dependents = await freshDependents(owner.object, signal);
-    for (const found of dependents) queue.add(keyFor(found.type, found.object));
+    for (const found of dependents) {
+      if (found.object.metadata?.deletionTimestamp === undefined) queue.add(keyFor(found.type, found.object));
+    }
     if (dependents.some((found) => blocks(found.object, uid))) return;
     await rewrite(owner, (fresh) => withoutFinalizer(fresh, FOREGROUND), signal);
   }

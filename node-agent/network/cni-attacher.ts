@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { run } from '../../lib/exec.ts';
 import type { Attached, Attacher } from './attacher.ts';
 import type { CniConfigList, CniPluginConfig } from './cni-config.ts';
@@ -13,8 +12,6 @@ export interface CniAttacherOptions {
   /** Read anew for every attach, so that a changed file applies to the next pod. */
   readonly config: () => CniConfigList;
   readonly folders?: readonly string[];
-  /** host-local's data folder of our own default chain; leaked addresses are only looked for there. */
-  readonly dataDir?: string;
 }
 
 interface CniResult {
@@ -72,22 +69,9 @@ export class CniAttacher implements Attacher {
     }
   }
 
-  freeLeaked(livePodUids: ReadonlySet<string>): Promise<readonly string[]> {
-    const { dataDir } = this.#options;
-    const folder = dataDir === undefined ? null : join(dataDir, 'skiff');
-    const freed: string[] = [];
-    for (const name of folder !== null && existsSync(folder) ? readdirSync(folder) : []) {
-      const file = `${folder}/${name}`;
-      // host-local keeps a file per address, its first line the container's id; the others are its lock and its memory.
-      if (/^[0-9a-f.:]+$/.test(name)) {
-        const owner = readFileSync(file, 'utf8').split(/\r?\n/)[0] ?? '';
-        if (!livePodUids.has(owner)) {
-          rmSync(file, { force: true });
-          freed.push(`address ${name} of ${owner}`);
-        }
-      }
-    }
-    return Promise.resolve(freed);
+  freeLeaked(): Promise<readonly string[]> {
+    // Where a chain keeps its addresses is the chain's own business.
+    return Promise.resolve([]);
   }
 
   check(): Promise<string | null> {

@@ -1,6 +1,9 @@
+import type { Attached, Attacher } from './attacher.ts';
+import { BridgeAttacher } from './bridge-attacher.ts';
 import { CniAttacher } from './cni-attacher.ts';
 import { type CniConfigList, defaultCniConfig, readUserCniConfig } from './cni-config.ts';
 import { NodeNetwork } from './node-network.ts';
+import type { PodNetworkRequest } from './pod-network.ts';
 
 /** How to make the pod network of a node. */
 export interface CniNetworkOptions {
@@ -12,45 +15,89 @@ export interface CniNetworkOptions {
   readonly clusterCidr: string;
   /** Begins the names of our links and is the name of our nftables table; at most 12 characters. Default `skiff`. */
   readonly prefix?: string;
-  /** A `.conflist` or `.conf` here wins over the built-in chain. Default `<root>/etc/cni/net.d`. */
+  /** A `.conflist` or `.conf` here wins over the built-in network. Default `<root>/etc/cni/net.d`. */
   readonly cniConfigDir?: string;
   /** Where plugins are looked for, in this order. */
   readonly cniFolders?: readonly string[];
+  /** Who wires a pod when the user brings no chain: our own bridge (default), or the CNI plugins bridge and host-local. */
+  readonly wiring?: 'bridge' | 'cni';
   readonly mtu?: number;
 }
 
-/** The pod network by CNI: the user's own chain when there is one, otherwise bridge and host-local. Starts nothing yet. */
+/** The pod network: the user's own CNI chain when there is one, otherwise a bridge with the node's range. Starts nothing yet. */
 export function createCniNetwork(options: CniNetworkOptions): NodeNetwork {
   const root = options.root === '/' ? '' : options.root.replace(/\/$/, '');
   const prefix = options.prefix ?? 'skiff';
   const bridge = `${prefix}0`;
   const dataDir = `${root}/run/skiff/addresses`;
   const configDir = options.cniConfigDir ?? `${root}/etc/cni/net.d`;
-  const builtIn = defaultCniConfig({
-    bridge,
-    podCidr: options.podCidr,
-    dataDir,
-    ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
-  });
-  const config = (): CniConfigList => readUserCniConfig(configDir) ?? builtIn;
-  let ownBridge = true;
-  try {
-    ownBridge = readUserCniConfig(configDir) === null;
-  } catch {
-    // A broken file of the user's: `check` reports it, and no pod is attached behind their back.
-    ownBridge = false;
-  }
+  const mtu = options.mtu === undefined ? {} : { mtu: options.mtu };
+  const plugins = defaultCniConfig({ bridge, podCidr: options.podCidr, dataDir, ...mtu });
+  const chain = (): CniConfigList | null => readUserCniConfig(configDir) ?? (options.wiring === 'cni' ? plugins : null);
   return new NodeNetwork({
     root: options.root,
-    attacher: new CniAttacher({
-      config,
-      dataDir,
-      ...(options.cniFolders === undefined ? {} : { folders: options.cniFolders }),
+    attacher: new ChainOrBridge({
+      chain,
+      cni: new CniAttacher({
+        config: () => chain() ?? plugins,
+        ...(options.cniFolders === undefined ? {} : { folders: options.cniFolders }),
+      }),
+      bridge: new BridgeAttacher({
+        bridge,
+        prefix,
+        podCidr: options.podCidr,
+        addresses: `${dataDir}/${plugins.name}`,
+        ...mtu,
+      }),
     }),
     podCidr: options.podCidr,
     clusterCidr: options.clusterCidr,
     bridge,
     table: prefix,
-    ownBridge,
   });
+}
+
+interface ChainOrBridgeParts {
+  /** The chain in force, or null for the bridge. */
+  readonly chain: () => CniConfigList | null;
+  readonly cni: CniAttacher;
+  readonly bridge: BridgeAttacher;
+}
+
+/** Wires new pods by the chain there is now, and undoes each pod with whichever wired it. */
+class ChainOrBridge implements Attacher {
+  readonly #parts: ChainOrBridgeParts;
+
+  constructor(parts: ChainOrBridgeParts) {
+    this.#parts = parts;
+  }
+
+  plan(request: PodNetworkRequest): Promise<unknown> {
+    return this.#parts.chain() === null ? this.#parts.bridge.plan(request) : this.#parts.cni.plan();
+  }
+
+  attach(request: PodNetworkRequest, plan: unknown): Promise<Attached> {
+    return this.#ownerOf(plan).attach(request, plan);
+  }
+
+  detach(request: PodNetworkRequest, state: unknown): Promise<void> {
+    return this.#ownerOf(state).detach(request, state);
+  }
+
+  freeLeaked(livePodUids: ReadonlySet<string>): Promise<readonly string[]> {
+    // One folder of one format, whoever wrote it.
+    return this.#parts.bridge.freeLeaked(livePodUids);
+  }
+
+  async check(): Promise<string | null> {
+    try {
+      return this.#parts.chain() === null ? await this.#parts.bridge.check() : await this.#parts.cni.check();
+    } catch (err) {
+      return err instanceof Error ? err.message : String(err);
+    }
+  }
+
+  #ownerOf(state: unknown): Attacher {
+    return typeof state === 'object' && state !== null && 'link' in state ? this.#parts.bridge : this.#parts.cni;
+  }
 }

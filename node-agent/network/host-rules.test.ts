@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseCniConfig } from './cni-config.ts';
 import { changeElements, fullTable, hostPortElements } from './host-rules.ts';
-import { gatewayOf } from './node-network.ts';
+import { gatewayOf } from './pod-cidr.ts';
 import type { HostPort, PodAttachment } from './pod-network.ts';
 
 const pod = (podUid: string, ip: string, hostPorts: readonly HostPort[]): PodAttachment => ({

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { type ExecError, run } from '../../lib/exec.ts';
 import type { Attacher } from './attacher.ts';
 import { changeElements, fullTable, hostPortElements, type MapElement } from './host-rules.ts';
+import { gatewayOf } from './pod-cidr.ts';
 import { NetworkError, type PodAttachment, type PodNetwork, type PodNetworkRequest } from './pod-network.ts';
 
 /** How to make a {@link NodeNetwork}. */
@@ -302,21 +303,6 @@ function netnsInode(path: string): number | null {
   } catch {
     return null;
   }
-}
-
-/** The first usable address of a range, as the gateway of its pods. */
-export function gatewayOf(cidr: string): { readonly gateway: string; readonly prefix: number } {
-  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(cidr);
-  const numbers = match?.slice(1).map(Number) ?? [];
-  const [a = 256, b = 256, c = 256, d = 256, prefix = 33] = numbers;
-  if ([a, b, c, d].some((part) => part > 255) || prefix > 30) {
-    throw new NetworkError(
-      'BadConfig',
-      `Cannot use ${cidr} as a pod range: it is not an IPv4 range of at least four addresses`,
-    );
-  }
-  const base = (((a << 24) | (b << 16) | (c << 8) | d) & (prefix === 0 ? 0 : -1 << (32 - prefix))) + 1;
-  return { gateway: [24, 16, 8, 0].map((shift) => (base >>> shift) & 255).join('.'), prefix };
 }
 
 /** A locally administered address made from the gateway's. */

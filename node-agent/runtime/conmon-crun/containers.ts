@@ -103,6 +103,7 @@ export class Containers {
     const report = await launcher.monitor({
       joinFiles: cgroups.joinFiles(cgroups.monitorsPath),
       argv: monitorArgv(config, { bundle, paths, ociRuntime: ociRuntime.path }),
+      folder: bundle,
       errorFile: `${bundle}/monitor.err`,
       timeoutMs: CREATE_TIMEOUT_MS,
       failure,

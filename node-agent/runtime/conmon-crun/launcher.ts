@@ -1,25 +1,22 @@
 import { DEBIAN_PACKAGES, type ExecError } from '../../../lib/exec.ts';
 import { RuntimeError } from '../runtime.ts';
-import { type ShellResult, ShellWorker } from './shell-worker.ts';
+import { ShellPool } from '../shell-pool.ts';
+import type { ShellJob, ShellResult } from '../shell-worker.ts';
 
-/** How many tools may run at once: more only queue in the kernel and make every start slower. */
-const MAX_PARALLEL = 4;
 const TIMEOUT_MS = 30_000;
 
 /**
- * $1 file for complaints; joins the cgroups given before `--`, then becomes the program after it. A shell of its own,
+ * $1 folder to work in (the monitor keeps it, and leaves a file `oom` there), $2 file for complaints; joins the cgroups given before `--`, then becomes the program after it. A shell of its own,
  * because `$$` in a subshell is still the pid of the outer one. The monitor reports on descriptor 3 (its sync pipe).
  */
 const JOIN_AND_EXEC = `
-err=$1; shift
+cd "$1"; err=$2; shift 2
 export _OCI_SYNCPIPE=3
 exec sh -c 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shift; exec "$@"' sh "$@" >/dev/null 2>"$err"`;
 
 /** Starts the tools, a few at a time, and turns their failures into {@link RuntimeError}s. */
 export class Launcher {
-  readonly #idle: ShellWorker[] = [];
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #shells = new ShellPool();
 
   /** Runs a shell script (stopping at its first failure) with arguments to its end. */
   async script(script: string, args: readonly string[], failure: string): Promise<void> {
@@ -41,6 +38,7 @@ export class Launcher {
   async monitor(start: {
     readonly joinFiles: readonly string[];
     readonly argv: readonly string[];
+    readonly folder: string;
     readonly errorFile: string;
     readonly timeoutMs: number;
     readonly failure: string;
@@ -48,7 +46,7 @@ export class Launcher {
     const { exitCode, output, line } = await this.#run(
       {
         script: JOIN_AND_EXEC,
-        argv: [start.errorFile, ...start.joinFiles, '--', ...start.argv],
+        argv: [start.folder, start.errorFile, ...start.joinFiles, '--', ...start.argv],
         timeoutMs: start.timeoutMs,
         awaitLine: true,
       },
@@ -57,27 +55,12 @@ export class Launcher {
     return line === null ? { pid: null, message: output, exitCode } : parseReport(line, exitCode);
   }
 
-  async #run(job: Parameters<ShellWorker['run']>[0], failure: string): Promise<ShellResult> {
-    if (this.#running >= MAX_PARALLEL) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#running += 1;
-    }
-    const worker = this.#idle.pop() ?? new ShellWorker();
+  async #run(job: ShellJob, failure: string): Promise<ShellResult> {
     try {
-      return await worker.run(job);
+      return await this.#shells.run(job);
     } catch (err) {
       const timedOut = err instanceof Error && err.message.includes('did not end within');
       throw new RuntimeError(timedOut ? 'Timeout' : 'Failed', `${failure}: ${String(err)}`, { cause: err });
-    } finally {
-      this.#idle.push(worker);
-      const next = this.#waiting.shift();
-      if (next === undefined) {
-        this.#running -= 1;
-      } else {
-        // The place passes on; the count stays.
-        next();
-      }
     }
   }
 }

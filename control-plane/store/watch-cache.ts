@@ -86,7 +86,10 @@ export class WatchCache<T> {
         mustList ||= hasReason(err, 'Expired');
         const waitMs = failures === 0 ? 0 : Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(failures, 10));
         failures += 1;
-        log.warn({ err, rev: this.#version, relist: mustList, waitMs }, 'watch cache lost its watch');
+        log[failures === 1 ? 'warn' : 'debug'](
+          { err, rev: this.#version, relist: mustList, waitMs },
+          'watch cache lost its watch',
+        );
         await delay(waitMs, undefined, { signal }).catch(() => undefined);
       }
     }

@@ -105,6 +105,7 @@ export class Election {
 
   /** Resolves with the office once it is won; undefined when `signal` aborts first. */
   async #campaign(signal: AbortSignal): Promise<Office | undefined> {
+    let failures = 0;
     while (!signal.aborted) {
       try {
         const outcome = await this.#tryToWin(signal);
@@ -112,7 +113,8 @@ export class Election {
         await this.#waitForChange(outcome.seenAt, signal);
       } catch (err) {
         if (signal.aborted) return undefined;
-        this.#options.log.warn({ err }, 'campaign failed');
+        failures += 1;
+        this.#options.log[failures === 1 ? 'warn' : 'debug']({ err, failures }, 'campaign failed, trying again');
         await delay(this.#retryMs, undefined, { signal }).catch(() => undefined);
       }
     }

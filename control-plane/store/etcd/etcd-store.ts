@@ -200,11 +200,13 @@ export class EtcdStore implements Store {
       onUndecodable: this.#onUndecodable,
       assertKept: (revision: number, within: AbortSignal) => this.#assertKept(revision, within),
     };
+    const { log } = this.#options;
     let position = from;
     let failures = 0;
     while (!signal.aborted) {
       try {
         for await (const batch of watchSession(session, position, signal)) {
+          if (failures > 0) log.info({ rev: batch.version, failures }, 'watch on etcd goes on');
           failures = 0;
           // Moved before the batch is handed over: a consumer that has it must not get it again.
           position = batch.version;
@@ -214,7 +216,11 @@ export class EtcdStore implements Store {
       } catch (err) {
         if (hasReason(err, 'Expired')) throw err;
         failures += 1;
-        this.#options.log.warn({ err, rev: position, failures }, 'watch on etcd ended, starting it again');
+        // Once for a person; while etcd is away the attempts go on every two seconds, for hours if need be.
+        log[failures === 1 ? 'warn' : 'debug'](
+          { err, rev: position, failures },
+          'watch on etcd ended, starting it again',
+        );
         const waitMs = Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(failures - 1, 10));
         await delay(waitMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
       }

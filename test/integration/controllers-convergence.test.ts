@@ -11,7 +11,7 @@ import { replicaSetController } from '../../control-plane/controllers/replica-se
 import { type appsv1, KINDS } from '../../proto/index.ts';
 import { deployment, isReady, SimulatedCluster, template } from './controllers-harness.ts';
 
-const RUNS = 30;
+const RUNS = Number(process.env.RUNS ?? 30);
 const FIRST_SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000));
 
 /** A small generator of numbers in [0, 1) from a seed (mulberry32). */

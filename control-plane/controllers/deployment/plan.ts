@@ -11,6 +11,7 @@ import {
   byAge,
   countAnnotation,
   DESIRED_ANNOTATION,
+  isObserved,
   isRollingUpdate,
   newSetSize,
   proportionalSizes,
@@ -104,7 +105,7 @@ function scale(
     const only = active[0] ?? newSet ?? [...oldSets].sort(byAge).at(-1);
     return only === undefined ? new Map() : new Map([[only, replicas]]);
   }
-  if (newSet !== undefined && isSaturated(deployment, newSet)) {
+  if (newSet !== undefined && isObserved(newSet) && isSaturated(deployment, newSet)) {
     return new Map(oldSets.filter((set) => sizeOf(set) > 0).map((set) => [set, 0]));
   }
   return isRollingUpdate(deployment) ? proportionalSizes(deployment, active) : new Map();
@@ -180,5 +181,5 @@ function surplusSets(deployment: appsv1.Deployment, oldSets: readonly appsv1.Rep
 
 /** Whether pods of a set of size 0 may remain, as far as its status tells. */
 function notEmptyYet(set: appsv1.ReplicaSet): boolean {
-  return (set.status?.replicas ?? 0) > 0 || (set.status?.observedGeneration ?? 0) < (set.metadata?.generation ?? 0);
+  return (set.status?.replicas ?? 0) > 0 || !isObserved(set);
 }

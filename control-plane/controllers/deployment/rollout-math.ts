@@ -49,6 +49,11 @@ export function availableOf(set: appsv1.ReplicaSet): number {
   return Math.min(set.status?.availableReplicas ?? 0, sizeOf(set));
 }
 
+/** Whether the status of a ReplicaSet tells of its present size. Until it does, its counts may include pods about to go. */
+export function isObserved(set: appsv1.ReplicaSet): boolean {
+  return (set.status?.observedGeneration ?? 0) >= (set.metadata?.generation ?? 0);
+}
+
 /** Size for the new ReplicaSet, never smaller than it is: as large as the surge allows. */
 export function newSetSize(deployment: appsv1.Deployment, sets: readonly appsv1.ReplicaSet[], current: number): number {
   const replicas = wantedReplicas(deployment);
@@ -62,7 +67,7 @@ export type Sizes = Map<appsv1.ReplicaSet, number>;
 
 /**
  * Shrinks old ReplicaSets as far as the available pods allow, unhealthy pods first, oldest set first. Pods of the new set
- * that are not available yet count as missing.
+ * that are not available yet count as missing. Nothing is shrunk on counts that are out of date.
  */
 export function shrinkOldSets(
   deployment: appsv1.Deployment,
@@ -72,6 +77,7 @@ export function shrinkOldSets(
   const sizes: Sizes = new Map();
   const minAvailable = wantedReplicas(deployment) - rolloutBounds(deployment).maxUnavailable;
   const allSets = newSet === undefined ? oldSets : [newSet, ...oldSets];
+  if (!allSets.every(isObserved)) return sizes;
   const newUnavailable = newSet === undefined ? 0 : sizeOf(newSet) - availableOf(newSet);
   let removable = totalSize(allSets) - minAvailable - newUnavailable;
   if (removable <= 0) return sizes;

@@ -169,7 +169,9 @@ function create(context: ControllerContext): Controller {
       failure = await removePods(key, set, plan.remove, signal);
     }
     const trouble = failure === undefined ? undefined : { reason, message: errorMessage(failure) };
-    const { status, recheckMs } = replicaSetStatus({ replicaSet: set, pods: owned, nowMs }, trouble, rfc3339(nowMs));
+    // What was just deleted must not be counted on by anybody who reads the status.
+    const left = owned.filter((pod) => !plan.remove.includes(pod));
+    const { status, recheckMs } = replicaSetStatus({ replicaSet: set, pods: left, nowMs }, trouble, rfc3339(nowMs));
     if (!sameStatus(status, set.status)) {
       await ignoreNotFound(client.update(KINDS.ReplicaSet, { ...set, status }, { subresource: 'status', signal }));
     }

@@ -7,7 +7,7 @@ import type { LocalCluster } from './cluster-options.ts';
 
 /** Builds the demo images, loads them, applies `manifests/hello`, follows the roll-out and prints the pods. */
 export async function runDemo(cluster: LocalCluster, terminal: Terminal, configFile: string): Promise<void> {
-  const { runCli } = await import('../main.ts');
+  const { runCli } = await import('../run-cli.ts');
   const hello = join(cluster.bin, '../manifests/hello');
   const show = async (...args: readonly string[]): Promise<void> => {
     terminal.stdout.write(`\n$ skiff ${args.join(' ')}\n`);

@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { readServerConfig } from '../../control-plane/config.ts';
 import { type RunningServer, type ServerParts, startServer } from '../../control-plane/server.ts';
 import { openEtcdBackend } from '../../control-plane/store/etcd/etcd-backend.ts';
+import { EtcdClient } from '../../control-plane/store/etcd/etcd-client.ts';
 import { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
 import type { KeyPairPem } from '../../lib/pki.ts';
@@ -109,6 +110,19 @@ export class ServerUnderTest {
       throw new Error(`a process still uses ${this.root}:\n${processes}`);
     }
     rmSync(this.root, { recursive: true, force: true });
+  }
+
+  /** Makes etcd forget all history. */
+  async compactEtcd(): Promise<void> {
+    const { ca, client: pair } = this.server.pki.etcd;
+    const tls = { ca: Buffer.from(ca), cert: Buffer.from(pair.cert), key: Buffer.from(pair.key) };
+    const client = new EtcdClient({ endpoints: [`https://127.0.0.1:${this.#ports[0]}`], tls });
+    try {
+      const { header } = await client.range({ key: Buffer.from('x'), count_only: true }, 'read the revision');
+      await client.compact(Number(header.revision));
+    } finally {
+      client.close();
+    }
   }
 
   /** The end of etcd's log, for failures. */

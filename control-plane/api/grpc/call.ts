@@ -97,13 +97,13 @@ export function streaming<Request>(
     pump(call, () => verb(call.request, { caller: callerOf(call), signal: cancel.signal }), cancel.signal)
       .then(
         () => {
-          if (env.stopping.aborted) call.destroy(asError(new ApiError('ServiceUnavailable', 'the server is stopping')));
+          if (env.stopping.aborted) endWithError(call, new ApiError('ServiceUnavailable', 'the server is stopping'));
           else call.end();
         },
         (err: unknown) => {
           if (cancel.signal.aborted && !env.stopping.aborted) return;
           reportInternal(env, call, err);
-          call.destroy(asError(err));
+          endWithError(call, err);
         },
       )
       .finally(() => env.stopping.removeEventListener('abort', onCancelled));
@@ -135,9 +135,10 @@ function drained(call: ServerWritableStream<unknown, Uint8Array>, signal: AbortS
   });
 }
 
-function asError(err: unknown): Error {
+/** Ends a streaming call with an error. grpc-js sends the status of an emitted error; that of a destroyed call is lost. */
+export function endWithError(call: { emit(event: 'error', err: Error): boolean }, err: unknown): void {
   const { code, details, metadata } = toServiceError(err);
-  return Object.assign(new Error(details), { code, details, metadata });
+  call.emit('error', Object.assign(new Error(details), { code, details, metadata }));
 }
 
 function reportInternal(

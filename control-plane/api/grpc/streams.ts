@@ -17,15 +17,14 @@ import type { ApiServices } from '../services.ts';
 import type { AgentCalls } from '../streams/agent-calls.ts';
 import { chooseContainer, type Purpose } from '../streams/choose-container.ts';
 import { callerOf } from './authenticate.ts';
-import { type CallEnvironment, checkAccess } from './call.ts';
-import { toServiceError } from './status.ts';
+import { type CallEnvironment, checkAccess, endWithError } from './call.ts';
 
 /** What both kinds of server calls have, as far as it is used here. */
 interface ServerCall {
   readonly destroyed: boolean;
   getPath(): string;
   getAuthContext(): ReturnType<ServerWritableStream<unknown, unknown>['getAuthContext']>;
-  destroy(err: Error): unknown;
+  emit(event: 'error', err: Error): boolean;
   end(): unknown;
   on(event: 'cancelled', listener: () => void): unknown;
   once(event: 'drain', listener: () => void): unknown;
@@ -47,8 +46,7 @@ export function streamHandlers(
 } {
   const fail = (call: ServerCall, err: unknown): void => {
     if (!(err instanceof ApiError)) env.log.error({ err, path: call.getPath() }, 'request failed');
-    const { code, details, metadata } = toServiceError(err);
-    call.destroy(Object.assign(new Error(details), { code, details, metadata }));
+    endWithError(call, err);
   };
   return {
     logs: (call) => {

@@ -1,5 +1,5 @@
 import { ApiError } from '../../../lib/errors.ts';
-import type { ResourceVersion } from '../../store/store.ts';
+import { INDEX_SPAN, type ResourceVersion } from '../../store/store.ts';
 import { badRequest } from '../api-errors.ts';
 
 /** Where the next page of a list begins, and of which version it is. */
@@ -25,7 +25,13 @@ export function decodeContinue(text: string, prefix: string): ContinueToken {
     parts = undefined;
   }
   const [format, version, after] = Array.isArray(parts) ? (parts as unknown[]) : [];
-  if (format !== FORMAT || typeof version !== 'number' || !Number.isSafeInteger(version) || typeof after !== 'string') {
+  if (
+    format !== FORMAT ||
+    typeof version !== 'number' ||
+    !Number.isSafeInteger(version) ||
+    version < INDEX_SPAN ||
+    typeof after !== 'string'
+  ) {
     throw badRequest('continue key is not valid: it is not one this server gave');
   }
   if (!after.startsWith(prefix)) throw badRequest('continue key is not valid: it belongs to another collection');

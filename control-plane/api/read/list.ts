@@ -1,6 +1,6 @@
 import { ApiError, hasReason } from '../../../lib/errors.ts';
 import type { KubeObject } from '../../../proto/index.ts';
-import type { ResourceVersion } from '../../store/store.ts';
+import { INDEX_SPAN, type ResourceVersion } from '../../store/store.ts';
 import { badRequest } from '../api-errors.ts';
 import { collectionPrefix } from '../keys.ts';
 import type { Target } from '../request/target.ts';
@@ -108,7 +108,7 @@ async function readPicture(
   const wanted = parseVersion(options.resourceVersion);
   if (Number.isNaN(wanted)) throw badRequest(`resourceVersion: Invalid value: "${options.resourceVersion}"`);
   if (wanted === undefined) await services.cache.catchUp(options.signal);
-  else if (options.exact && wanted > 0) {
+  else if (options.exact && wanted >= INDEX_SPAN) {
     return {
       entries: await atVersion(services, definition, { prefix, version: wanted, options }),
       version: wanted,

@@ -31,12 +31,12 @@ function statusKib(pid: number, key: string): number {
   }
 }
 
-/** CPU seconds a process has used. */
+/** CPU seconds a process has used, with those of its children that have ended. */
 export function cpuSeconds(pid: number): number {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / 100;
+    return (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) / 100;
   } catch {
     return 0;
   }

@@ -48,6 +48,8 @@ export interface AgentConfig {
   readonly maxParallelPulls: number;
   readonly logLevel: LogLevel;
   readonly logFile: string | undefined;
+  /** Where the steps of each pod's start are written, timed; undefined: nowhere. */
+  readonly traceFile: string | undefined;
   /** Do not run: stop all pods, remove everything the agent made, and say what could not be removed. */
   readonly teardown: boolean;
   readonly help: boolean;
@@ -140,6 +142,12 @@ const OPTIONS = {
   'log-max-files': { value: 'N', help: 'log files kept of each container', default: '5', parse: integer(2, 1000) },
   'max-parallel-pulls': { value: 'N', help: 'images pulled at once', default: '3', parse: integer(1, 100) },
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info', parse: oneOf(LOG_LEVELS) },
+  'trace-file': {
+    value: 'FILE',
+    help: "write how long each step of a pod's start took there, for benchmarks",
+    default: '',
+    parse: text,
+  },
   'log-file': { value: 'FILE', help: 'log there instead of to standard error', default: '', parse: text },
   teardown: { help: 'stop all pods, remove what the agent made, and exit', default: 'false', parse: flag },
   help: { help: 'print this', default: 'false', parse: flag },
@@ -186,6 +194,7 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     maxParallelPulls: values['max-parallel-pulls'],
     logLevel: values['log-level'],
     logFile: values['log-file'] || undefined,
+    traceFile: values['trace-file'] || undefined,
     teardown: values.teardown,
     help: values.help,
   });

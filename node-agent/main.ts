@@ -16,8 +16,10 @@ import { SkopeoRegistry } from './images/skopeo-registry.ts';
 import { createCniNetwork } from './network/cni-network.ts';
 import { nodePaths } from './paths.ts';
 import { ConmonCrunRuntime } from './runtime/conmon-crun/conmon-crun-runtime.ts';
+import type { StepListener } from './runtime/runtime.ts';
 import { startAgentServer } from './server/agent-server.ts';
 import { tearDownNode } from './teardown.ts';
+import { fileTrace, tracePorts } from './trace.ts';
 
 // Put in by the bundler.
 declare const SKIFF_VERSION: string | undefined;
@@ -62,7 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** The parts of this machine. */
-function machineParts(config: AgentConfig, log: Logger) {
+function machineParts(config: AgentConfig, log: Logger, onStep?: StepListener) {
   const paths = nodePaths(config.root);
   for (const dir of [paths.run, paths.data]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const cgroups = new CgroupTree(config.cgroupRoot);
@@ -72,6 +74,7 @@ function machineParts(config: AgentConfig, log: Logger) {
     runtime: new ConmonCrunRuntime({
       root: config.root,
       cgroups,
+      ...(onStep === undefined ? {} : { onStep }),
       onWarning: (warning) => log.warn({ warning }, 'runtime warning'),
     }),
     network: createCniNetwork({
@@ -91,7 +94,8 @@ function machineParts(config: AgentConfig, log: Logger) {
 }
 
 async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
-  const parts = machineParts(config, log);
+  const onStep = config.traceFile === undefined ? undefined : fileTrace(config.traceFile);
+  const parts = machineParts(config, log, onStep);
   const connection = new GrpcConnection({
     endpoints: config.servers,
     ca: readCredential(config.caFile),
@@ -106,6 +110,7 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
     {
       ...parts,
       client,
+      ...(onStep === undefined ? {} : tracePorts({ ...parts, client }, onStep)),
       events,
       version: typeof SKIFF_VERSION === 'undefined' ? 'dev' : `v${SKIFF_VERSION}`,
       serve: (workers, imagesChanged) => startAgentServer({ config, workers, imagesChanged, ...parts }, signal),

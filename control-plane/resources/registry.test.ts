@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allKinds, KINDS } from '../../proto/index.ts';
-import {
-  allDefinitions,
-  buildRegistry,
-  definitionOf,
-  findDefinition,
-  resolveResource,
-  unknownKind,
-} from './registry.ts';
+import { allDefinitions, buildRegistry, definitionOf, findDefinition, resolveResource } from './registry.ts';
+import { removedVersion } from './removed-versions.ts';
 
 describe('the registry', () => {
   it('defines every kind of the schema', () => {
@@ -62,17 +56,25 @@ describe('the registry', () => {
   ])('does not know %s', (text, message) => {
     expect(() => resolveResource(text)).toThrow(message);
   });
+});
 
+describe('removed versions', () => {
   it.each([
-    ['extensions/v1beta1', 'Deployment', 'it was removed in Kubernetes 1.16; use apiVersion: apps/v1'],
-    ['apps/v1beta2', 'ReplicaSet', 'it was removed in Kubernetes 1.16; use apiVersion: apps/v1'],
-    ['networking.k8s.io/v1beta1', 'Ingress', 'it was removed in Kubernetes 1.22; use apiVersion: networking.k8s.io/v1'],
-    ['batch/v1beta1', 'CronJob', 'it was removed in Kubernetes 1.25; use apiVersion: batch/v1'],
-    ['policy/v1beta1', 'PodSecurityPolicy', 'it was removed in Kubernetes 1.25; use the pod-security labels'],
-    ['v1', 'Deployment', 'the server has no kind "Deployment" in version "v1"; use apiVersion: apps/v1'],
-    ['apps/v1', 'Deploymet', 'did you mean Deployment of apps/v1?'],
-    ['example.com/v1', 'Zebra', 'the server has no kind "Zebra" in version "example.com/v1"'],
-  ])('says of %s %s what to use instead', (apiVersion, kind, message) => {
-    expect(unknownKind(apiVersion, kind).message).toContain(message);
+    ['extensions/v1beta1', 'Deployment', '1.16', 'apps/v1'],
+    ['apps/v1beta2', 'ReplicaSet', '1.16', 'apps/v1'],
+    ['networking.k8s.io/v1beta1', 'Ingress', '1.22', 'networking.k8s.io/v1'],
+    ['coordination.k8s.io/v1beta1', 'Lease', '1.22', 'coordination.k8s.io/v1'],
+    ['batch/v1beta1', 'CronJob', '1.25', 'batch/v1'],
+  ])('%s %s went in %s: use %s', (apiVersion, kind, since, use) => {
+    expect(removedVersion(apiVersion, kind)).toEqual({ since, use });
+  });
+
+  it('give advice where nothing replaces them', () => {
+    expect(removedVersion('policy/v1beta1', 'PodSecurityPolicy')?.advice).toContain('pod-security labels');
+  });
+
+  it('are none of what is served, and none of what never was', () => {
+    for (const { type } of allDefinitions()) expect(removedVersion(type.apiVersion, type.kind)).toBeUndefined();
+    expect(removedVersion('example.com/v1', 'Zebra')).toBeUndefined();
   });
 });

@@ -9,7 +9,6 @@ import { lease } from './lease.ts';
 import { namespace } from './namespace.ts';
 import { node } from './node.ts';
 import { pod } from './pod.ts';
-import { removedVersion } from './removed-versions.ts';
 import { replicaSet } from './replica-set.ts';
 import { secret } from './secret.ts';
 
@@ -57,28 +56,6 @@ export function resolveResource(text: string): AnyDefinition {
   const near = nearestName(wanted, [...registry.byName.keys()]);
   const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
   throw new ApiError('NotFound', `the server has no resource type ${JSON.stringify(text)}${hint}`);
-}
-
-/** Why `kind` in `apiVersion` is not served, with the version or kind to use instead where there is one. */
-export function unknownKind(apiVersion: string, kind: string): ApiError {
-  const what = `no kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`;
-  return new ApiError('NotFound', `the server has ${what}${unknownKindHint(apiVersion, kind)}`);
-}
-
-function unknownKindHint(apiVersion: string, kind: string): string {
-  const removed = removedVersion(apiVersion, kind);
-  if (removed !== undefined) {
-    const instead = removed.use === undefined ? removed.advice : `use apiVersion: ${removed.use}`;
-    return `: it was removed in Kubernetes ${removed.since}; ${instead}`;
-  }
-  const elsewhere = registry.definitions.find((d) => d.type.kind === kind);
-  if (elsewhere !== undefined) return `; use apiVersion: ${elsewhere.type.apiVersion}`;
-  const near = nearestName(
-    kind,
-    registry.definitions.map((d) => d.type.kind),
-  );
-  const definition = registry.definitions.find((d) => d.type.kind === near);
-  return definition === undefined ? '' : `; did you mean ${near} of ${definition.type.apiVersion}?`;
 }
 
 /** Lists the definitions under every name they go by. Throws when two claim the same one. Exported for its test. */

@@ -9,7 +9,8 @@ import { encodeJson } from '../../cli/manifest/json-value.ts';
 import { parseManifests } from '../../cli/manifest/read-manifests.ts';
 import { SourceText } from '../../cli/manifest/source-text.ts';
 import { applyThreeWay } from '../../control-plane/merge/three-way-apply.ts';
-import { type AnyDefinition, findDefinition, unknownKind } from '../../control-plane/resources/registry.ts';
+import { type AnyDefinition, findDefinition } from '../../control-plane/resources/registry.ts';
+import { removedVersion } from '../../control-plane/resources/removed-versions.ts';
 import { validateObject } from '../../control-plane/resources/validate-object.ts';
 import { fromJson, type JsonObject, type KubeObject, toJson } from '../../proto/index.ts';
 
@@ -143,7 +144,9 @@ describe.skipIf(absent)(`the corpus of real manifests${absent ? ' (skipped: the 
       for (const { apiVersion, kind } of old) {
         removed += 1;
         expect(findDefinition(apiVersion, kind)).toBeUndefined();
-        expect(unknownKind(apiVersion, kind).message).toMatch(/it was removed in Kubernetes 1\.\d+; use /);
+        const what = removedVersion(apiVersion, kind);
+        expect(what?.since).toMatch(/^1\.\d+$/);
+        expect(what?.use ?? what?.advice).toMatch(/\/v1$|^use /);
       }
     }
     expect(removed).toBeGreaterThan(20);

@@ -75,9 +75,9 @@ export function planDeployment(state: DeploymentState, complete: boolean): Deplo
     if (oldSets.some(notEmptyYet) || state.oldPodsRemain(newSet)) return update(new Map());
   }
   if (newSet === undefined) {
-    return { ...step, create: makeSet(deployment, newSetSize(deployment, oldSets, 0), revision), revision };
+    return { ...step, create: makeSet(deployment, newSetSize(deployment, { newSet, oldSets }), revision), revision };
   }
-  const size = Math.min(newSetSize(deployment, replicaSets, sizeOf(newSet)), wantedReplicas(deployment));
+  const size = Math.min(newSetSize(deployment, { newSet, oldSets }), wantedReplicas(deployment));
   const grown = update(new Map([[newSet, size]]));
   if (grown.update.length > 0) return grown;
   const shrunk = update(isRollingUpdate(deployment) ? shrinkOldSets(deployment, newSet, oldSets) : new Map());

@@ -54,11 +54,23 @@ export function isObserved(set: appsv1.ReplicaSet): boolean {
   return (set.status?.observedGeneration ?? 0) >= (set.metadata?.generation ?? 0);
 }
 
-/** Size for the new ReplicaSet, never smaller than it is: as large as the surge allows. */
-export function newSetSize(deployment: appsv1.Deployment, sets: readonly appsv1.ReplicaSet[], current: number): number {
+/**
+ * Size for the new ReplicaSet, never smaller than `current`: as large as the surge allows beside the pods there are. A set
+ * that was made smaller counts with the pods it still has, and while one has not acted on its size yet, nothing grows.
+ */
+export function newSetSize(
+  deployment: appsv1.Deployment,
+  {
+    newSet,
+    oldSets,
+  }: { readonly newSet: appsv1.ReplicaSet | undefined; readonly oldSets: readonly appsv1.ReplicaSet[] },
+): number {
   const replicas = wantedReplicas(deployment);
+  const current = newSet === undefined ? 0 : sizeOf(newSet);
   if (!isRollingUpdate(deployment)) return replicas;
-  const room = replicas + rolloutBounds(deployment).maxSurge - totalSize(sets);
+  if (!oldSets.every(isObserved)) return current;
+  const oldPods = oldSets.reduce((sum, set) => sum + Math.max(sizeOf(set), set.status?.replicas ?? 0), 0);
+  const room = replicas + rolloutBounds(deployment).maxSurge - oldPods - current;
   return room <= 0 ? current : current + Math.min(room, Math.max(0, replicas - current));
 }
 

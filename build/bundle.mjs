@@ -32,6 +32,25 @@ const etcdProto = {
   },
 };
 
+/**
+ * The command line speaks gRPC over Node's own HTTP/2 and needs only the messages. This leaves out the generated client
+ * classes, and with them the gRPC library.
+ */
+const withoutUnusedServices = {
+  name: 'without-unused-services',
+  setup(build) {
+    build.onResolve({ filter: /^@grpc\/grpc-js$/ }, async ({ path, kind, resolveDir, pluginData }) => {
+      if (pluginData === 'resolving') return undefined;
+      const found = await build.resolve(path, { kind, resolveDir, pluginData: 'resolving' });
+      return { ...found, sideEffects: false };
+    });
+    build.onLoad({ filter: /proto\/gen\/skiff\/.*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(/\bmakeGenericClientConstructor\(\w+, "[\w.]+"\)/g, 'undefined'),
+      loader: 'ts',
+    }));
+  },
+};
+
 const wanted = process.argv.slice(2);
 const names = Object.keys(PROGRAMS).filter((name) => wanted.length === 0 || wanted.includes(name));
 mkdirSync(dist, { recursive: true });
@@ -60,7 +79,7 @@ async function bundle(name) {
       SKIFF_COMMIT: JSON.stringify(commit()),
       'import.meta.url': '__skiff_url',
     },
-    plugins: [etcdProto],
+    plugins: name === 'cli' ? [etcdProto, withoutUnusedServices] : [etcdProto],
     banner: { js: "const __skiff_url = require('node:url').pathToFileURL(__filename).href;" },
   });
 }

@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 
 /** The name a person most likely meant by `typed`; undefined when none is near. */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
-  const limit = Math.max(1, Math.floor(typed.length / 3));
+  const limit = typed.length < 3 ? 1 : Math.max(2, Math.floor(typed.length / 3));
   const ranked = names
     .map((name) => ({ name, far: distance(typed.toLowerCase(), name.toLowerCase()) }))
     .filter(({ far }) => far <= limit)

@@ -1,4 +1,4 @@
-import { apiv1, streamsv1 } from '../../proto/index.ts';
+import { apiv1, streamsv1 } from '../../proto/api.ts';
 import type { DuplexCall, GrpcConnection, GrpcMethod } from '../connection/grpc-connection.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 

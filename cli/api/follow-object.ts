@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasReason } from '../../lib/errors.ts';
-import { apiv1 } from '../../proto/index.ts';
+import { apiv1 } from '../../proto/api.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { type ApiClient, parseObject, type ResourceTarget } from './api-client.ts';

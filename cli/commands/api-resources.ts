@@ -1,4 +1,4 @@
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { formatTable } from '../output/text-table.ts';
 import { addConnectionOptions, type ConnectionOptions, withSession } from '../session.ts';

@@ -1,5 +1,5 @@
 import { hasReason } from '../../lib/errors.ts';
-import { apiv1 } from '../../proto/index.ts';
+import { apiv1 } from '../../proto/api.ts';
 import type { WriteResult } from '../api/api-client.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
 import { encodeJson } from '../manifest/json-value.ts';

@@ -68,7 +68,7 @@ async function createdManifests(
     if (kind !== 'namespace' && kind !== 'ns') throw new CliError(`create makes a ${kind} only from a file: use -f`);
     if (name === undefined) throw new CliError('exactly one NAME is required, got 0');
     const value = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
-    const nowhere = { message: '', file: 'arguments' };
+    const nowhere = { message: '', file: '' };
     return [
       {
         apiVersion: 'v1',
@@ -94,5 +94,6 @@ function createError(manifest: Manifest, err: unknown): unknown {
   if (!(err instanceof ApiError)) return err;
   if (err.reason === 'Invalid' || err.reason === 'BadRequest') return locateCauses(manifest, err);
   const { file } = manifest.problemAt('', '');
+  if (file === '') return err;
   return new ApiError(err.reason, `error when creating "${file}": ${err.message}`, { cause: err });
 }

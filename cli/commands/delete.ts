@@ -1,5 +1,5 @@
 import { hasReason } from '../../lib/errors.ts';
-import { apiv1 } from '../../proto/index.ts';
+import { apiv1 } from '../../proto/api.ts';
 import type { DeletionFlags, ResourceTarget } from '../api/api-client.ts';
 import { deadlineSignal, followObject } from '../api/follow-object.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';

@@ -1,5 +1,5 @@
 import { hasReason } from '../../lib/errors.ts';
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import type { ResourceTarget } from '../api/api-client.ts';
 import type { DescribeInput } from '../describe/common.ts';
 import { describeAny } from '../describe/describe-any.ts';

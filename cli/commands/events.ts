@@ -1,4 +1,4 @@
-import { apiv1 } from '../../proto/index.ts';
+import { apiv1 } from '../../proto/api.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { parseOutput } from '../output/print-options.ts';
 import { headerCells, rowCells, type TableStyle } from '../output/server-table.ts';

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { streamsv1 } from '../../proto/index.ts';
+import type { streamsv1 } from '../../proto/api.ts';
 import type { DuplexCall } from '../connection/grpc-connection.ts';
 import { CliError, ExitError } from '../errors/cli-error.ts';
 import { textAt } from '../resources/fields.ts';

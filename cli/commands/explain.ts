@@ -1,4 +1,4 @@
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import { formatExplanation } from '../output/explanation.ts';
 import { addConnectionOptions, type ConnectionOptions, withSession } from '../session.ts';
 import { addExamples, type Verb } from '../verb.ts';

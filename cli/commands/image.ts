@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import { agentv1 } from '../../proto/index.ts';
+import { agentv1 } from '../../proto/api.ts';
 import { clusterLayout } from '../cluster/layout.ts';
 import { GrpcConnection } from '../connection/grpc-connection.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';

@@ -1,4 +1,4 @@
-import type { streamsv1 } from '../../proto/index.ts';
+import type { streamsv1 } from '../../proto/api.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { textAt } from '../resources/fields.ts';

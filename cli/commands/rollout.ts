@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { formatTable } from '../output/text-table.ts';

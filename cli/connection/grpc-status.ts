@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 import { ApiError, type StatusReason } from '../../lib/errors.ts';
-import { apiv1 } from '../../proto/index.ts';
+import { apiv1 } from '../../proto/api.ts';
 
 const OK = 0;
 const UNAVAILABLE = 14;

@@ -51,7 +51,7 @@ export function describeWorkload({ object, events, relatives, nowMs }: DescribeI
   const tree = ownershipLines(object, relatives);
   return [
     formatDescription(head),
-    formatTemplate(withoutHash(valueAt(object, 'spec', 'template'))).replaceAll('\t', '  '),
+    formatTemplate(withoutHash(valueAt(object, 'spec', 'template'))),
     block('Conditions', conditionLines(object)),
     ...(tree.length === 0 ? [] : [block('Ownership', tree)]),
     block('Events', eventLines(events, nowMs)),

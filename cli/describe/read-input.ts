@@ -1,5 +1,5 @@
 import { hasReason } from '../../lib/errors.ts';
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import type { ApiClient } from '../api/api-client.ts';
 import { lastSeen } from '../commands/events.ts';
 import type { JsonObject } from '../manifest/json-value.ts';

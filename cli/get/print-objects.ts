@@ -1,5 +1,5 @@
 import { hasReason } from '../../lib/errors.ts';
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import { throwAll } from '../errors/cli-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import type { OutputFormat } from '../output/print-options.ts';

@@ -1,5 +1,5 @@
 import { ApiError, hasReason } from '../../lib/errors.ts';
-import { apiv1 } from '../../proto/index.ts';
+import { apiv1 } from '../../proto/api.ts';
 import { parseObject } from '../api/api-client.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { OutputFormat } from '../output/print-options.ts';

@@ -1,4 +1,4 @@
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 
 /** How an explanation is laid out. */
 export interface ExplanationStyle {

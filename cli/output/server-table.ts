@@ -1,4 +1,4 @@
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import { ageOf } from './human-duration.ts';
 
 /** How the server's rows become cells. */
@@ -38,7 +38,8 @@ export function rowCells(
     ...shownColumns(columns, style).map(({ column, index }) => {
       const text = row.cells?.[index] ?? '';
       if (column.age === true) return ageOf(text, style.nowMs);
-      return column.name === 'NAME' && style.showKind !== undefined ? `${style.showKind}/${text}` : text;
+      if (column.name === 'NAME') return style.showKind === undefined ? text : `${style.showKind}/${text}`;
+      return withAges(text, style.nowMs);
     }),
     ...style.labelColumns.map((label) => labels[label] ?? ''),
     ...(style.showLabels ? [formatLabels(labels)] : []),
@@ -55,4 +56,9 @@ export function formatLabels(labels: Readonly<Record<string, string>>): string {
 
 function shownColumns(columns: readonly apiv1.Column[], style: TableStyle): { column: apiv1.Column; index: number }[] {
   return columns.map((column, index) => ({ column, index })).filter(({ column }) => style.wide || column.wide !== true);
+}
+
+/** A cell in which each RFC 3339 time followed by ` ago` is an age: `3 (2026-01-02T03:04:05Z ago)` → `3 (5m ago)`. */
+function withAges(text: string, nowMs: number): string {
+  return text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z(?= ago)/g, (time) => ageOf(time, nowMs));
 }

@@ -1,4 +1,4 @@
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 
 /** `deployment.apps/web`, as writes report it and `-o name` prints it. */
 export function slashedName(identity: apiv1.ObjectIdentity, name = identity.name ?? ''): string {

@@ -1,4 +1,4 @@
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import type { ApiClient, ResourceTarget } from '../api/api-client.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { textAt } from './fields.ts';

@@ -1,41 +1,45 @@
+import { type Field, field, formatDescription, present } from '../describe/description.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { listAt, mapAt, textAt } from '../resources/fields.ts';
 
-/** What `rollout history --revision` prints of a pod template. */
+/** A pod template as `rollout history --revision` and `describe` show it. */
 export function formatTemplate(template: JsonObject): string {
-  const lines = ['Pod Template:'];
-  const labels = mapAt(template, 'metadata', 'labels').map(([key, value]) => `${key}=${value}`);
-  lines.push(...hanging('  Labels:', labels));
+  const containers = (title: string, name: string): Field | undefined => {
+    const list = listAt(template, 'spec', name);
+    return list.length === 0
+      ? undefined
+      : field(
+          title,
+          list.map((one) => describeContainer(one)),
+        );
+  };
   const annotations = mapAt(template, 'metadata', 'annotations').map(([key, value]) => `${key}: ${value}`);
-  if (annotations.length > 0) lines.push(...hanging('  Annotations:', annotations));
-  for (const [title, field] of [
-    ['  Init Containers:', 'initContainers'],
-    ['  Containers:', 'containers'],
-  ] as const) {
-    const containers = listAt(template, 'spec', field);
-    if (containers.length === 0) continue;
-    lines.push(title);
-    for (const container of containers) lines.push(...formatContainer(container));
-  }
-  return `${lines.join('\n')}\n`;
+  const fields = present([
+    field(
+      'Labels',
+      mapAt(template, 'metadata', 'labels').map(([key, value]) => `${key}=${value}`),
+    ),
+    annotations.length === 0 ? undefined : field('Annotations', annotations),
+    containers('Init Containers', 'initContainers'),
+    containers('Containers', 'containers'),
+  ]);
+  return formatDescription([field('Pod Template', fields)]);
 }
 
-function formatContainer(container: JsonObject): string[] {
-  const lines = [`   ${textAt(container, 'name')}:`, `    Image:\t${textAt(container, 'image')}`];
+function describeContainer(container: JsonObject): Field {
   const ports = listAt(container, 'ports').map(
     (port) => `${textAt(port, 'containerPort')}/${textAt(port, 'protocol') || 'TCP'}`,
   );
-  lines.push(`    Port:\t${ports.join(', ') || '<none>'}`);
-  const env = listAt(container, 'env').map((one) => `      ${textAt(one, 'name')}:\t${textAt(one, 'value')}`);
-  lines.push(env.length === 0 ? '    Environment:\t<none>' : '    Environment:', ...env);
-  const mounts = listAt(container, 'volumeMounts').map(
-    (one) => `      ${textAt(one, 'mountPath')} from ${textAt(one, 'name')}`,
-  );
-  lines.push(mounts.length === 0 ? '    Mounts:\t<none>' : '    Mounts:', ...mounts);
-  return lines;
-}
-
-function hanging(title: string, values: readonly string[]): string[] {
-  if (values.length === 0) return [`${title}\t<none>`];
-  return values.map((value, index) => (index === 0 ? `${title}\t${value}` : `\t${value}`));
+  return field(textAt(container, 'name'), [
+    field('Image', textAt(container, 'image')),
+    field('Ports', ports.join(', ') || '<none>'),
+    field(
+      'Environment',
+      listAt(container, 'env').map((one) => `${textAt(one, 'name')}: ${textAt(one, 'value')}`),
+    ),
+    field(
+      'Mounts',
+      listAt(container, 'volumeMounts').map((one) => `${textAt(one, 'mountPath')} from ${textAt(one, 'name')}`),
+    ),
+  ]);
 }

@@ -1,4 +1,4 @@
-import type { apiv1 } from '../../proto/index.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import type { ResourceTarget } from '../api/api-client.ts';
 import { deadlineSignal, followObject } from '../api/follow-object.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';

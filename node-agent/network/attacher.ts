@@ -22,6 +22,8 @@ export interface Attacher {
   detach(request: PodNetworkRequest, state: unknown): Promise<void>;
   /** Frees addresses of pods not in `livePodUids` that no file accounts for; says what it freed. */
   freeLeaked(livePodUids: ReadonlySet<string>): Promise<readonly string[]>;
+  /** Ends programs that a process before us, now dead, had left running. Called once, before anything else. */
+  killLeftovers(): Promise<void>;
   /** Why attaching cannot work now, or null. */
   check(): Promise<string | null>;
 }

@@ -15,6 +15,8 @@ export interface BridgeAttacherOptions {
   readonly podCidr: string;
   /** Folder of the address files. */
   readonly addresses: string;
+  /** Folder for the pids of the shells that run iproute2. */
+  readonly shells: string;
   readonly mtu?: number;
 }
 
@@ -49,10 +51,11 @@ END`;
 export class BridgeAttacher implements Attacher {
   readonly #options: BridgeAttacherOptions;
   readonly #addresses: AddressStore;
-  readonly #shells = new ShellPool();
+  readonly #shells: ShellPool;
 
   constructor(options: BridgeAttacherOptions) {
     this.#options = options;
+    this.#shells = new ShellPool(options.shells);
     this.#addresses = new AddressStore(options.addresses, options.podCidr);
   }
 
@@ -93,6 +96,10 @@ export class BridgeAttacher implements Attacher {
 
   freeLeaked(livePodUids: ReadonlySet<string>): Promise<readonly string[]> {
     return Promise.resolve(this.#addresses.releaseOthers(livePodUids));
+  }
+
+  killLeftovers(): Promise<void> {
+    return this.#shells.killLeftovers();
   }
 
   check(): Promise<string | null> {

@@ -74,6 +74,11 @@ export class CniAttacher implements Attacher {
     return Promise.resolve([]);
   }
 
+  killLeftovers(): Promise<void> {
+    // A plugin cut off from its caller ends within milliseconds; killing it half-way would be worse.
+    return Promise.resolve();
+  }
+
   check(): Promise<string | null> {
     try {
       const config = this.#options.config();

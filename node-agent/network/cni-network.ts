@@ -47,6 +47,7 @@ export function createCniNetwork(options: CniNetworkOptions): NodeNetwork {
         prefix,
         podCidr: options.podCidr,
         addresses: `${dataDir}/${plugins.name}`,
+        shells: `${root}/run/skiff/shells/network`,
         ...mtu,
       }),
     }),
@@ -87,6 +88,10 @@ class ChainOrBridge implements Attacher {
   freeLeaked(livePodUids: ReadonlySet<string>): Promise<readonly string[]> {
     // One folder of one format, whoever wrote it.
     return this.#parts.bridge.freeLeaked(livePodUids);
+  }
+
+  killLeftovers(): Promise<void> {
+    return this.#parts.bridge.killLeftovers();
   }
 
   async check(): Promise<string | null> {

@@ -63,6 +63,7 @@ export class NodeNetwork implements PodNetwork {
   async start(): Promise<void> {
     const { bridge, clusterCidr, podCidr } = this.#options;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#options.attacher.killLeftovers();
     await this.#tool('ip', ['route', 'replace', 'unreachable', clusterCidr, 'metric', String(UNREACHABLE_METRIC)]);
     if (this.#options.ownBridge !== false) {
       const { gateway, prefix } = gatewayOf(podCidr);

@@ -30,12 +30,18 @@ const MAX_OUTPUT = 64 * 1024;
  * this process does, since its input then ends.
  */
 export class ShellWorker {
+  readonly #onStart: (pid: number) => void;
   #child: ChildProcessWithoutNullStreams | null = null;
   #text = '';
   #pending: { readonly finish: (result: ShellResult | Error) => void; readonly awaitLine: boolean } | null = null;
   #exitCode: number | null = null;
   #line: string | null = null;
   #output = '';
+
+  /** `onStart` is told the pid of each shell, which is also its process group. */
+  constructor(onStart: (pid: number) => void) {
+    this.#onStart = onStart;
+  }
 
   /** Runs a command. One at a time. Rejects when it does not end in time (it is killed then) or the shell is lost. */
   run(job: ShellJob): Promise<ShellResult> {
@@ -95,6 +101,9 @@ export class ShellWorker {
       }
     });
     this.#child = child;
+    if (child.pid !== undefined) {
+      this.#onStart(child.pid);
+    }
     return child;
   }
 

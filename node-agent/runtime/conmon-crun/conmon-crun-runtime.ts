@@ -57,6 +57,7 @@ const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024;
 export class ConmonCrunRuntime implements Runtime {
   readonly #paths: RuntimePaths;
   readonly #cgroups: CgroupTree;
+  readonly #launcher: Launcher;
   readonly #sandboxes: Sandboxes;
   readonly #containers: Containers;
   readonly #exitWatch: ExitWatch;
@@ -78,7 +79,8 @@ export class ConmonCrunRuntime implements Runtime {
     this.#onWarning = options.onWarning ?? (() => undefined);
     const onStep = options.onStep ?? (() => undefined);
     this.#only = options.ociRuntime;
-    const launcher = new Launcher();
+    const launcher = new Launcher(`${this.#paths.run}/shells/runtime`);
+    this.#launcher = launcher;
     const shared = { paths: this.#paths, cgroups: options.cgroups, launcher, onStep };
     this.#sandboxes = new Sandboxes(shared);
     this.#containers = new Containers({
@@ -236,6 +238,7 @@ export class ConmonCrunRuntime implements Runtime {
 
   async adopt(): Promise<RuntimeInventory> {
     this.#prepare();
+    await this.#launcher.killLeftovers();
     const undone: string[] = [];
     for (const id of this.#containers.ids()) {
       const facts = this.#containers.inspect(id);

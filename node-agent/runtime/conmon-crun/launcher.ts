@@ -16,7 +16,17 @@ exec sh -c 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shi
 
 /** Starts the tools, a few at a time, and turns their failures into {@link RuntimeError}s. */
 export class Launcher {
-  readonly #shells = new ShellPool();
+  readonly #shells: ShellPool;
+
+  /** `folder` keeps the pids of the shells. */
+  constructor(folder: string) {
+    this.#shells = new ShellPool(folder);
+  }
+
+  /** Ends what a process before us had left running. */
+  killLeftovers(): Promise<void> {
+    return this.#shells.killLeftovers();
+  }
 
   /** Runs a shell script (stopping at its first failure) with arguments to its end. */
   async script(script: string, args: readonly string[], failure: string): Promise<void> {

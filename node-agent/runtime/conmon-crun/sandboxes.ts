@@ -13,6 +13,8 @@ import {
   writeRecord,
 } from './records.ts';
 
+/** Something may have been mounted while we removed; after this many looks it is more than that. */
+const REMOVE_TURNS = 3;
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 /** linux/magic.h: NSFS_MAGIC, what a mounted namespace file shows. */
 const NSFS_MAGIC = 0x6e736673;
@@ -165,12 +167,27 @@ export class Sandboxes {
     if (holder !== null) {
       signalProcess(holder, 'SIGKILL');
     }
-    const mounted = ['net', 'uts', 'ipc', 'pid', 'shm'].map((name) => `${folder}/${name}`).filter(isMounted);
-    if (mounted.length > 0) {
-      // Lazily: a process that is just dying may still hold the tmpfs, and nobody can reach it by name any more.
-      await this.#launcher.program('umount', ['-n', '-l', ...mounted], `Cannot remove the namespaces of pod ${podUid}`);
+    for (let turn = 1; ; turn += 1) {
+      const mounted = ['net', 'uts', 'ipc', 'pid', 'shm'].map((name) => `${folder}/${name}`).filter(isMounted);
+      if (mounted.length > 0) {
+        // Lazily: a process that is just dying may still hold the tmpfs, and nobody can reach it by name any more.
+        await this.#launcher.program(
+          'umount',
+          ['-n', '-l', ...mounted],
+          `Cannot remove the namespaces of pod ${podUid}`,
+        );
+      }
+      try {
+        removePath(folder);
+        return;
+      } catch (err) {
+        if (turn === REMOVE_TURNS) {
+          throw new RuntimeError('Failed', `Cannot remove the sandbox of pod ${podUid}: ${String(err)}`, {
+            cause: err,
+          });
+        }
+      }
     }
-    removePath(folder);
   }
 
   async #startHolder(config: SandboxConfig, folder: string): Promise<ProcessRef> {

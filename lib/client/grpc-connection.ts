@@ -41,6 +41,7 @@ export class GrpcConnection {
   readonly #credentials: ChannelCredentials;
   readonly #clients = new Map<string, Client>();
   #current = 0;
+  #closed = false;
 
   constructor(options: ConnectionOptions) {
     if (options.endpoints.length === 0) throw new Error('a connection needs at least one endpoint');
@@ -123,6 +124,7 @@ export class GrpcConnection {
 
   /** Closes all connections; calls under way fail. */
   close(): void {
+    this.#closed = true;
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
   }
@@ -132,6 +134,7 @@ export class GrpcConnection {
     const { endpoints } = this.#options;
     let failure: ApiError | undefined;
     for (let tried = 0; tried < endpoints.length; tried++) {
+      if (this.#closed) throw new ApiError('ServiceUnavailable', 'Cannot call the server: the connection was closed');
       signal?.throwIfAborted();
       const index = (this.#current + tried) % endpoints.length;
       const endpoint = endpoints[index] ?? '';

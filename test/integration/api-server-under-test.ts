@@ -95,10 +95,10 @@ export class ServerUnderTest {
 
   /** Stops the server as SIGTERM does. */
   async halt(): Promise<void> {
-    for (const connection of this.#connections) connection.close();
-    this.#connections = [];
     this.#stop.abort();
     await this.#server?.stopped;
+    for (const connection of this.#connections) connection.close();
+    this.#connections = [];
     this.#server = undefined;
   }
 

@@ -9,12 +9,16 @@ const NOT_SERVING = 2;
 /** Names health checks may ask about; the empty one is the whole server. */
 const SERVICES = new Set(['', 'skiff.api.v1.Resources', 'skiff.api.v1.Cluster', 'skiff.api.v1.Streams']);
 
+interface HealthRequest {
+  readonly service: string;
+}
+
 const method = (name: string, responseStream: boolean) => ({
   path: `/grpc.health.v1.Health/${name}`,
   requestStream: false,
   responseStream,
-  requestSerialize: (service: string) => Buffer.from(new BinaryWriter().uint32(10).string(service).finish()),
-  requestDeserialize: readServiceName,
+  requestSerialize: ({ service }: HealthRequest) => Buffer.from(new BinaryWriter().uint32(10).string(service).finish()),
+  requestDeserialize: readRequest,
   responseSerialize: (serving: number) => Buffer.from([8, serving]),
   responseDeserialize: (bytes: Buffer) => bytes[1] ?? 0,
 });
@@ -35,11 +39,11 @@ export class HealthService {
   addTo(server: Server, signal: AbortSignal): void {
     const definition: ServiceDefinition = { check: method('Check', false), watch: method('Watch', true) };
     server.addService(definition, {
-      check: (call: ServerUnaryCall<string, number>, callback: sendUnaryData<number>) => {
-        if (SERVICES.has(call.request)) callback(null, this.#status());
-        else callback({ code: status.NOT_FOUND, details: `Health status unknown for service ${call.request}` });
+      check: (call: ServerUnaryCall<HealthRequest, number>, callback: sendUnaryData<number>) => {
+        if (SERVICES.has(call.request.service)) callback(null, this.#status());
+        else callback({ code: status.NOT_FOUND, details: `Health status unknown for service ${call.request.service}` });
       },
-      watch: (call: ServerWritableStream<string, number>) => this.#watch(call, signal),
+      watch: (call: ServerWritableStream<HealthRequest, number>) => this.#watch(call, signal),
     });
   }
 
@@ -47,9 +51,9 @@ export class HealthService {
     return this.#serving ? SERVING : NOT_SERVING;
   }
 
-  #watch(call: ServerWritableStream<string, number>, signal: AbortSignal): void {
+  #watch(call: ServerWritableStream<HealthRequest, number>, signal: AbortSignal): void {
     const notify = (): void => {
-      call.write(SERVICES.has(call.request) ? this.#status() : UNKNOWN_SERVICE);
+      call.write(SERVICES.has(call.request.service) ? this.#status() : UNKNOWN_SERVICE);
     };
     const end = (): void => {
       this.#watchers.delete(notify);
@@ -63,13 +67,14 @@ export class HealthService {
   }
 }
 
-function readServiceName(bytes: Buffer): string {
+/** An object, never the bare name: grpc-js takes an empty string for no message at all. */
+function readRequest(bytes: Buffer): HealthRequest {
   const reader = new BinaryReader(bytes);
-  let name = '';
+  let service = '';
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
-    if (tag === 10) name = reader.string();
+    if (tag === 10) service = reader.string();
     else reader.skip(tag & 7);
   }
-  return name;
+  return { service };
 }

@@ -274,8 +274,20 @@ export class CgroupTree {
     const available = readOr(`${folder}/cgroup.controllers`, '').trim().split(/\s+/);
     const enabled = new Set(readOr(`${folder}/cgroup.subtree_control`, '').trim().split(/\s+/));
     const missing = WANTED_CONTROLLERS.filter((name) => available.includes(name) && !enabled.has(name));
-    if (missing.length > 0) {
+    if (missing.length === 0) {
+      return;
+    }
+    try {
       writeFileSync(`${folder}/cgroup.subtree_control`, missing.map((name) => `+${name}`).join(' '));
+    } catch {
+      // All or none: one that this kernel will not hand down (cpu beside realtime processes) must not cost the others.
+      for (const name of missing) {
+        try {
+          writeFileSync(`${folder}/cgroup.subtree_control`, `+${name}`);
+        } catch {
+          // A limit that needs it will say so when it is written.
+        }
+      }
     }
   }
 }

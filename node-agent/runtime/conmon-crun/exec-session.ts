@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run, startError } from '../../../lib/exec.ts';
 import { type ProcessRef, processRef } from '../../../lib/process.ts';
@@ -57,9 +58,8 @@ export function startExec(target: ExecTarget, options: ExecOptions): ExecSession
   if (tty && options.size !== undefined) {
     void resize(pidFile, options.size, child);
   }
-  // Input that comes before the runtime made its terminal raw would be echoed twice: `script`'s terminal is still cooked.
-  const stdin = options.stdin === true ? child.stdin : null;
   child.stdin?.on('error', () => undefined);
+  const stdin = options.stdin === true ? (tty ? gatedInput(pidFile, child) : child.stdin) : null;
   return {
     stdin,
     stdout: child.stdout,
@@ -68,6 +68,18 @@ export function startExec(target: ExecTarget, options: ExecOptions): ExecSession
     kill: () => killExec(target, pidFile, child),
     done,
   };
+}
+
+/** Input that is held back until there is a command: before, `script`'s terminal is still cooked and would echo it. */
+function gatedInput(pidFile: string, child: ChildProcess): PassThrough {
+  const gate = new PassThrough();
+  gate.on('error', () => undefined);
+  void waitForPid(pidFile, child).then(() => {
+    if (child.stdin !== null) {
+      gate.pipe(child.stdin);
+    }
+  });
+  return gate;
 }
 
 /** Kills commands whose caller was killed before their end. Returns how many there were. */

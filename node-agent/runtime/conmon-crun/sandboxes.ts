@@ -1,5 +1,5 @@
 import { mkdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
-import { isAlive, type ProcessRef, processRef, signalProcess } from '../../../lib/process.ts';
+import { isAlive, type ProcessRef, processRef, readProcessStat, signalProcess } from '../../../lib/process.ts';
 import type { CgroupTree } from '../../cgroups/cgroup-tree.ts';
 import { RuntimeError, type Sandbox, type SandboxConfig, type StepListener } from '../runtime.ts';
 import type { Launcher } from './launcher.ts';
@@ -165,7 +165,7 @@ export class Sandboxes {
     const record = readSandboxRecord(this.#paths, podUid);
     const holder = record?.holder ?? holderFromFile(folder);
     if (holder !== null) {
-      signalProcess(holder, 'SIGKILL');
+      killHolder(holder);
     }
     for (let turn = 1; ; turn += 1) {
       const mounted = ['net', 'uts', 'ipc', 'pid', 'shm'].map((name) => `${folder}/${name}`).filter(isMounted);
@@ -205,6 +205,15 @@ export class Sandboxes {
       );
     }
     return holder;
+  }
+}
+
+/** The holder and the `unshare` that waits for it, which would otherwise wait until the last process of the pod is buried. */
+function killHolder(holder: ProcessRef): void {
+  const parent = readProcessStat(readProcessStat(holder.pid)?.parentPid ?? 0);
+  signalProcess(holder, 'SIGKILL');
+  if (parent?.command === 'unshare') {
+    signalProcess(parent, 'SIGKILL');
   }
 }
 

@@ -53,6 +53,8 @@ export interface ResourceDefinition<T extends KubeObject> {
     readonly scale?: ScaleDefinition<T>;
     readonly binding?: boolean;
     readonly eviction?: boolean;
+    /** Replaces the spec's finalizers only. */
+    readonly finalize?: boolean;
   };
   /** Fills in defaults in place. Idempotent; also run on objects read from the store. */
   readonly setDefaults?: (object: T) => void;

@@ -23,7 +23,7 @@ function setDefaults(namespace: corev1.Namespace): void {
 export const namespace: ResourceDefinition<corev1.Namespace> = {
   type: KINDS.Namespace,
   nameRule: 'dnsLabel',
-  subresources: { status: true },
+  subresources: { status: true, finalize: true },
   setDefaults,
   prepareForCreate: (object) => {
     object.status = { phase: 'Active' };

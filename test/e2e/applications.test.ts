@@ -22,7 +22,7 @@ describe.skipIf(reason !== undefined)(`real applications${reason ? ` (skipped: $
 
   /** What the pod answers to a web request from the node. */
   async function fetchPage(ip: string, port: number): Promise<string> {
-    const result = await cluster.command(['busybox', 'wget', '-q', '-T', '5', '-O', '-', `http://${ip}:${port}/`]);
+    const result = await cluster.command(['busybox', 'wget', '-q', '-O', '-', `http://${ip}:${port}/`]);
     if (result.code !== 0) throw new Error(result.stderr);
     return result.stdout;
   }

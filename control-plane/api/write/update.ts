@@ -10,7 +10,8 @@ import { admit, countsGenerations, type LooseObject, refuseInvalid, warningsFor 
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
 /**
- * Replaces the object, or with subresource `status` only its status. With a resourceVersion in its metadata it throws `Conflict` when the stored one differs.
+ * Replaces the object, or with subresource `status` only its status, with `finalize` only its spec's finalizers. With a
+ * resourceVersion in its metadata it throws `Conflict` when the stored one differs.
  */
 export async function updateObject(
   services: ApiServices,
@@ -53,14 +54,12 @@ export async function decideReplacement(
   const old = current.object;
   refuseOtherUid(definition, name, next, old);
   if (subresource === 'status') return decideStatus(definition, name, { next, old });
+  if (subresource === 'finalize') return decideFinalizers(definition, name, { next, old });
   if (subresource !== '') throw badRequest(`the subresource "${subresource}" cannot be written in this way`);
   next.metadata = keepServerOwned(next, old);
   if (definition.subresources?.status === true) keepStatus(next, old);
   definition.setDefaults?.(next);
-  const { finalizers } = specOf(next);
   definition.prepareForUpdate?.(next, old);
-  // Ordinary updates leave a namespace's spec finalizers alone; whoever has emptied it, a part of the server, lets it go.
-  if (request.caller.internal && isPendingNamespace(definition, old)) setSpecFinalizers(next, finalizers);
   await admit(services, request, { name, object: next, old });
   bumpGeneration(definition, next, old);
   refuseInvalid(definition, name, validateObjectUpdate(definition, next, old));
@@ -92,17 +91,22 @@ function decideStatus(
   return { type: 'put', object: merged, action: 'configured' };
 }
 
+/** Takes only the spec's finalizers of `next`: how a namespace is let go once it is empty. */
+function decideFinalizers(
+  definition: AnyDefinition,
+  name: string,
+  { next, old }: { readonly next: LooseObject; readonly old: LooseObject },
+): Decision {
+  const { finalizers: _kept, ...rest } = specOf(old) as { finalizers?: unknown };
+  const { finalizers } = specOf(next);
+  const spec = Array.isArray(finalizers) && finalizers.length > 0 ? { ...rest, finalizers } : rest;
+  const merged: LooseObject = { ...old, spec };
+  refuseInvalid(definition, name, validateObjectStatus(definition, merged, old));
+  return decideEnd(merged);
+}
+
 function specOf(object: KubeObject): { finalizers?: unknown } {
   return ((object as LooseObject).spec ?? {}) as { finalizers?: unknown };
-}
-
-function isPendingNamespace(definition: AnyDefinition, old: KubeObject): boolean {
-  return definition.type.messageName === KINDS.Namespace.messageName && old.metadata?.deletionTimestamp !== undefined;
-}
-
-function setSpecFinalizers(object: LooseObject, finalizers: unknown): void {
-  const { finalizers: _kept, ...rest } = specOf(object);
-  object.spec = Array.isArray(finalizers) && finalizers.length > 0 ? { ...rest, finalizers } : rest;
 }
 
 function keepServerOwned(next: KubeObject, old: KubeObject): NonNullable<KubeObject['metadata']> {

@@ -52,7 +52,8 @@ function trailerOf(metadata: Metadata | undefined): apiv1.StatusDetails | undefi
 }
 
 /** grpc-js puts what the socket said into its details; this says what it means. */
-function connectionMessage(details: string, peer: string): string {
+function connectionMessage(said: string, peer: string): string {
+  const details = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(said)?.[1] ?? said;
   if (/ECONNREFUSED/.test(details)) {
     return `Cannot connect to ${peer}: connection refused - did you specify the right host or port, and is the server running?`;
   }

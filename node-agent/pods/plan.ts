@@ -130,6 +130,11 @@ class Draft {
   /** Stops everything: the containers first, the sidecars once those are gone. */
   end({ deleted, graceSeconds }: Ending): void {
     const { containers = [], initContainers = [] } = this.#pod.spec ?? {};
+    if (deleted && graceSeconds === 0 && this.#isIdle()) {
+      // Nobody is to be asked: taking the sandbox down kills what runs.
+      this.actions.push({ kind: 'finish' });
+      return;
+    }
     const plain = [...containers, ...initContainers.filter((c) => !isSidecar(c))];
     const sidecars = initContainers.filter(isSidecar);
     for (const container of plain) this.#stopForGood(container, graceSeconds);
@@ -140,6 +145,12 @@ class Draft {
     if (sandbox === 'preparing' || sandbox === 'releasing') return;
     if (deleted) this.actions.push({ kind: 'finish' });
     else if (sandbox !== 'released') this.actions.push({ kind: 'release' });
+  }
+
+  #isIdle(): boolean {
+    const { sandbox, containers } = this.#view;
+    const working = sandbox === 'preparing' || sandbox === 'releasing';
+    return !working && [...containers.values()].every(({ busy }) => busy === null);
   }
 
   #stopForGood(container: corev1.Container, graceSeconds: number): void {

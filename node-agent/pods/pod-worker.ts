@@ -14,7 +14,7 @@ import { errorMessage, hasReason } from '../../lib/errors.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import type { PodAttachment } from '../network/pod-network.ts';
 import { type PodPaths, podPaths } from '../paths.ts';
-import type { ContainerFacts, Sandbox } from '../runtime/runtime.ts';
+import { type ContainerFacts, containerId, type Sandbox } from '../runtime/runtime.ts';
 import { PodVolumes } from '../volumes/pod-volumes.ts';
 import { VolumeError } from '../volumes/volume.ts';
 import { ContainerSlot } from './container-slot.ts';
@@ -352,7 +352,7 @@ export class PodWorker {
         this.#gone = true;
         await this.#saving;
         await Promise.all([
-          this.#serial.run(() => tearDownPod(this.#env, this.uid, this.paths)),
+          this.#serial.run(() => tearDownPod(this.#env, this.uid, this.paths, this.#containerIds())),
           this.#env.statuses.flush(this.uid, this.#life.signal),
         ]);
         await this.#deleteObject();
@@ -371,6 +371,14 @@ export class PodWorker {
       }
       this.#env.log.warn({ ...this.#logFields(), err }, 'pod not taken down, trying again');
     }
+  }
+
+  /** Every run that may have left something on this node. */
+  #containerIds(): string[] {
+    return [...this.#slots.values()].flatMap(({ name, current, previous }) => {
+      const first = containerId(this.uid, name, current === null ? 0 : current.attempt);
+      return [...new Set([first, ...[current, previous].flatMap((run) => (run === null ? [] : [run.id]))])];
+    });
   }
 
   /** The last step of a deletion: nothing holds the object any more. */

@@ -34,7 +34,8 @@ export function nextRun(ended: Instance): NextRun {
   const startedMs = Date.parse(ended.startedAt ?? '') || finishedMs;
   const { initialMs, maxMs, resetAfterMs } = RESTART_BACKOFF;
   if (ended.backoffMs === 0 || finishedMs - startedMs >= resetAfterMs) {
-    return { atMs: finishedMs, delayMs: 0, backoffMs: initialMs };
+    // At once, whatever the two clocks say that stamped the end and ask now.
+    return { atMs: 0, delayMs: 0, backoffMs: initialMs };
   }
   return {
     atMs: finishedMs + ended.backoffMs,

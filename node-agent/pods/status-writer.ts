@@ -2,6 +2,7 @@
  * Writes pod statuses: the newest of each pod, at once, one write per pod at a time. What changes while a write is under
  * way goes out with the next. A lost server costs nothing: the newest status waits and is written when it is back.
  */
+import { setMaxListeners } from 'node:events';
 import { Backoff } from '../../lib/backoff.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
@@ -33,6 +34,8 @@ export class StatusWriter {
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
+    // Every write under way listens to it.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** Makes `status` the one to be reported for `pod` (its newest known object). Writes nothing when it is there already. */
@@ -67,6 +70,7 @@ export class StatusWriter {
   retryNow(): void {
     this.#retryNow.abort();
     this.#retryNow = new AbortController();
+    setMaxListeners(0, this.#retryNow.signal);
   }
 
   /** Ends all writing. */
@@ -157,6 +161,7 @@ function withForeignConditions(wanted: corev1.PodStatus, stored: corev1.PodStatu
 
 /** Whether both say the same; unset, empty and zero are one. Conditions only `stored` has do not count. */
 export function sameStatus(stored: corev1.PodStatus | undefined, wanted: corev1.PodStatus): boolean {
+  if (stored === wanted) return true;
   return canonical(stored ?? {}) === canonical(withForeignConditions(wanted, stored));
 }
 

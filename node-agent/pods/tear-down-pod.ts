@@ -7,9 +7,17 @@ import type { PodEnvironment } from './environment.ts';
 /** What taking down needs. */
 export type TeardownEnvironment = Pick<PodEnvironment, 'runtime' | 'network' | 'images'>;
 
-/** Everything: network, containers, sandbox, root folders, volumes, logs, snapshot (last, so that a cut-short one is found). */
-export async function tearDownPod(env: TeardownEnvironment, uid: string, paths: PodPaths): Promise<void> {
-  const ids = (await env.runtime.listContainers(uid)).map(({ id }) => id);
+/**
+ * Everything: network, containers, sandbox, root folders, volumes, logs, snapshot (last, so that a cut-short one is found).
+ * `known` are the pod's containers; without it the runtime is asked, which reads those of all pods.
+ */
+export async function tearDownPod(
+  env: TeardownEnvironment,
+  uid: string,
+  paths: PodPaths,
+  known?: readonly string[],
+): Promise<void> {
+  const ids = known ?? (await env.runtime.listContainers(uid)).map(({ id }) => id);
   await env.network.teardown(uid);
   await env.runtime.removeSandbox(uid);
   await Promise.all(ids.map((id) => env.images.unmountRootfs(id)));

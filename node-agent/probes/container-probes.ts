@@ -30,13 +30,24 @@ export interface ContainerProbesOptions {
   readonly startedAtMs: number;
 }
 
+/**
+ * A container is hardly ever ready in the instant it starts. Until a startup or readiness probe first succeeds it looks again
+ * after this, then twice as long each time, besides its regular times; what fails in between counts for nothing.
+ */
+const EARLY_LOOK_MS = 50;
+const EARLY_EXEC_MS = 250;
+
 /** Nothing runs before {@link start} and after {@link stop}. */
 export class ContainerProbes {
   readonly #options: ContainerProbesOptions;
   readonly #states = new Map<ProbeKind, ProbeState>();
   readonly #abort = new AbortController();
   readonly #timers = new Map<ProbeKind, () => void>();
+  /** Next regular look, in monotonic milliseconds, and early looks so far. */
+  readonly #pace = new Map<ProbeKind, { regularAtMs: number; early: number }>();
   #verdict: ProbeVerdict;
+  /** The readiness probe has succeeded in this run: from then on it keeps to its period. */
+  #wasReady: boolean;
 
   constructor(options: ContainerProbesOptions) {
     this.#options = options;
@@ -44,6 +55,7 @@ export class ContainerProbes {
     const started = startupProbe === undefined || options.initial?.started === true;
     const ready = readinessProbe === undefined || options.initial?.ready === true;
     this.#verdict = { started, ready: started && ready, unhealthy: null };
+    this.#wasReady = this.#verdict.ready;
   }
 
   /** What holds now. */
@@ -96,15 +108,31 @@ export class ContainerProbes {
   async #look(kind: ProbeKind): Promise<void> {
     const probe = this.#probe(kind);
     if (probe === undefined || this.#abort.signal.aborted) return;
+    const { clock, look, onFailure } = this.#options;
     const { periodMs, timeoutMs } = probeSettings(probe);
-    const beganMs = this.#options.clock.monotonicMs();
-    const result = await this.#options.look(probe, timeoutMs, this.#abort.signal);
+    const pace = this.#pace.get(kind) ?? { regularAtMs: clock.monotonicMs(), early: 0 };
+    this.#pace.set(kind, pace);
+    const regular = clock.monotonicMs() >= pace.regularAtMs;
+    if (regular) pace.regularAtMs = clock.monotonicMs() + periodMs;
+    const result = await look(probe, timeoutMs, this.#abort.signal);
     if (this.#abort.signal.aborted) return;
-    const state = afterResult(this.#states.get(kind) ?? NO_RESULT, result.ok, probe);
+    const before = this.#states.get(kind) ?? NO_RESULT;
+    // The very first look comes too soon to mean anything when it fails, for those two kinds.
+    const counts = result.ok || (regular && (kind === 'liveness' || pace.early > 0));
+    const state = counts ? afterResult(before, result.ok, probe) : before;
     this.#states.set(kind, state);
-    if (!result.ok) this.#options.onFailure(kind, result.message);
-    const again = this.#apply(kind, state);
-    if (again) this.#plan(kind, Math.max(0, periodMs - (this.#options.clock.monotonicMs() - beganMs)));
+    if (!result.ok && counts) onFailure(kind, result.message);
+    if (this.#apply(kind, state)) this.#plan(kind, this.#nextDelayMs(kind, probe, pace));
+  }
+
+  #nextDelayMs(kind: ProbeKind, probe: corev1.Probe, pace: { regularAtMs: number; early: number }): number {
+    const regularMs = Math.max(0, pace.regularAtMs - this.#options.clock.monotonicMs());
+    const waiting = kind === 'startup' ? !this.#verdict.started : kind === 'readiness' && !this.#wasReady;
+    if (!waiting) return regularMs;
+    const firstMs = probe.exec === undefined ? EARLY_LOOK_MS : EARLY_EXEC_MS;
+    const earlyMs = firstMs * 2 ** pace.early;
+    pace.early += 1;
+    return Math.min(earlyMs, regularMs);
   }
 
   /** Takes a state in; false when this probe's work is done. */
@@ -132,6 +160,7 @@ export class ContainerProbes {
     const old = this.#verdict;
     if (old.started === verdict.started && old.ready === verdict.ready && old.unhealthy === verdict.unhealthy) return;
     this.#verdict = verdict;
+    this.#wasReady ||= verdict.ready;
     this.#options.onChange(verdict);
   }
 }

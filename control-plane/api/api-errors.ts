@@ -44,9 +44,14 @@ export function invalid(type: ResourceType, name: string, causes: readonly Error
 }
 
 /** The caller may not. */
-export function forbidden(type: ResourceType, name: string, because: string): ApiError {
+export function forbidden(
+  type: ResourceType,
+  name: string,
+  because: string,
+  causes: readonly ErrorCause[] = [],
+): ApiError {
   const quoted = name === '' ? '' : ` "${name}"`;
-  return new ApiError('Forbidden', `${qualifiedPlural(type)}${quoted} is forbidden: ${because}`);
+  return new ApiError('Forbidden', `${qualifiedPlural(type)}${quoted} is forbidden: ${because}`, { causes });
 }
 
 /** A request that makes no sense whatever the state of the cluster. */

@@ -16,6 +16,13 @@ export const namespaceLifecycle: AdmissionStep = async (request, services) => {
       definition.type,
       request.name,
       `unable to create new content in namespace ${namespace} because it is being terminated`,
+      [
+        {
+          field: 'metadata.namespace',
+          reason: 'NamespaceTerminating',
+          message: `namespace ${namespace} is being terminated`,
+        },
+      ],
     );
   }
 };

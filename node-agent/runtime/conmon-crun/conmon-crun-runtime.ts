@@ -1,4 +1,3 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CgroupTree } from '../../cgroups/cgroup-tree.ts';
 import type { NodeFacts } from '../oci-spec.ts';
@@ -20,9 +19,10 @@ import {
 } from '../runtime.ts';
 import { attachToContainer } from './attach.ts';
 import { Containers } from './containers.ts';
-import { killLeftoverExecs, startExec } from './exec-session.ts';
+import { collect, killLeftoverExecs, startExec } from './exec-session.ts';
 import { ExitWatch } from './exit-watch.ts';
 import { asRuntimeError, Launcher } from './launcher.ts';
+import { reopenMonitorLog } from './monitor-control.ts';
 import { readNodeFacts } from './node-facts.ts';
 import { chooseOciRuntime, type OciRuntimeChoice } from './oci-runtime-choice.ts';
 import { listFolder, RuntimePaths, removePath } from './records.ts';
@@ -44,8 +44,6 @@ export interface ConmonCrunOptions {
   readonly onWarning?: (warning: string) => void;
 }
 
-/** conmon's control messages are `<event> <height> <width>`; 1 resizes the terminal, 2 reopens the log. */
-const REOPEN_LOG = '2 0 0\n';
 const DEFAULT_RESYNC_MS = 10_000;
 const WAIT_RECHECK_MS = 1000;
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024;
@@ -214,7 +212,7 @@ export class ConmonCrunRuntime implements Runtime {
   }
 
   reopenLog(id: string): Promise<void> {
-    tellMonitor(`${this.#paths.bundle(id)}/ctl`, REOPEN_LOG);
+    reopenMonitorLog(`${this.#paths.bundle(id)}/ctl`);
     return Promise.resolve();
   }
 
@@ -382,35 +380,4 @@ function attempt(work: () => void): Promise<void> {
     work();
     resolve();
   });
-}
-
-/** Gathers a stream up to `limit` bytes and lets the rest pass; the result is read at the end. */
-function collect(stream: NodeJS.ReadableStream, limit: number): () => string {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  stream.on('data', (chunk: Buffer) => {
-    if (size < limit) {
-      const part = chunk.subarray(0, limit - size);
-      chunks.push(part);
-      size += part.length;
-    }
-  });
-  stream.on('error', () => undefined);
-  return () => Buffer.concat(chunks).toString('utf8');
-}
-
-/** Writes to the monitor's control pipe. A monitor that is gone reads nothing: that is not our failure. */
-function tellMonitor(fifo: string, message: string): void {
-  let fd: number;
-  try {
-    // Without O_NONBLOCK the open would wait for a reader.
-    fd = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
-  } catch {
-    return;
-  }
-  try {
-    writeSync(fd, message);
-  } finally {
-    closeSync(fd);
-  }
 }

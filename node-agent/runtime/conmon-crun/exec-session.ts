@@ -243,3 +243,18 @@ async function resize(pidFile: string, size: TerminalSize, child: ChildProcess):
 function shellQuote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** Gathers a stream up to `limit` bytes and lets the rest pass; the result is read at the end. */
+export function collect(stream: NodeJS.ReadableStream, limit: number): () => string {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    if (size < limit) {
+      const part = chunk.subarray(0, limit - size);
+      chunks.push(part);
+      size += part.length;
+    }
+  });
+  stream.on('error', () => undefined);
+  return () => Buffer.concat(chunks).toString('utf8');
+}

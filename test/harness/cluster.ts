@@ -77,7 +77,12 @@ export class TestCluster {
 
   /** `skiff <args>` inside the world; its result whatever the exit code. */
   skiff(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return this.command([process.execPath, launcher, ...args], options);
+    return this.command(this.skiffArgv(args), options);
+  }
+
+  /** The words that start `skiff <args>`. */
+  skiffArgv(args: readonly string[]): string[] {
+    return [process.execPath, launcher, ...args];
   }
 
   /** Any command inside the world's network namespace. */

@@ -20,6 +20,7 @@ import { nodePaths } from './paths.ts';
 import type { AgentLog, PodEnvironment } from './pods/environment.ts';
 import { keepHouse } from './pods/housekeeping.ts';
 import { PodWorkers } from './pods/pod-workers.ts';
+import { StartLimit } from './pods/start-limit.ts';
 import { StatusWriter } from './pods/status-writer.ts';
 import { ProbeWheel } from './probes/probe-wheel.ts';
 import type { Runtime, StepListener } from './runtime/runtime.ts';
@@ -69,6 +70,7 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
     resolveUser,
     statuses,
     events: parts.events,
+    starts: new StartLimit(Math.max(4, 2 * machine.cpuCount)),
     wheel: new ProbeWheel(clock),
     clock,
     log,

@@ -89,7 +89,7 @@ export class ContainerTasks {
       await Promise.all(this.#warming.splice(0));
       const fields = this.#options.fields();
       const { volumes } = this.#options;
-      const facts = await serial.run(async () => {
+      const make = async (): Promise<ContainerFacts> => {
         signal.throwIfAborted();
         if (!volumes.ready) await volumes.setUp({ pod, config, fields });
         const { attempt, backoffMs } = run;
@@ -100,7 +100,8 @@ export class ContainerTasks {
         const started = await env.runtime.startContainer(created.id);
         env.events.record(pod, 'Normal', 'Started', `Started container ${container.name}`, fieldPath);
         return started;
-      });
+      };
+      const facts = await env.starts.run('finish', () => serial.run(make));
       this.#took(container, slot, facts);
       await this.#afterStart(container, slot, signal);
     } catch (err) {

@@ -8,6 +8,7 @@ import type { NodePaths } from '../paths.ts';
 import type { ProbeWheel } from '../probes/probe-wheel.ts';
 import type { Runtime, StepListener } from '../runtime/runtime.ts';
 import type { ContainerUser } from './container-config.ts';
+import type { StartLimit } from './start-limit.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 /** The part of a pino logger the agent needs. */
@@ -45,6 +46,7 @@ export interface PodEnvironment {
   readonly resolveUser: (rootfsPath: string, user: string) => Promise<ContainerUser>;
   readonly statuses: StatusWriter;
   readonly events: EventSink;
+  readonly starts: StartLimit;
   readonly wheel: ProbeWheel;
   readonly clock: Clock;
   readonly log: AgentLog;

@@ -1,5 +1,6 @@
 /** A pod as saved on its node: enough to keep it running while the server is away. */
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { corev1 } from '../../proto/index.ts';
 import type { PodConfig } from './pod-config.ts';
@@ -19,7 +20,7 @@ export interface PodSnapshot {
  * Writes the snapshot so that a reader sees the old or the new one, never a part. Readable by root only: it carries the
  * pod's Secrets. Objects are stored as their protobuf bytes, which keep what this version does not know.
  */
-export async function writeSnapshot(file: string, snapshot: PodSnapshot): Promise<void> {
+export function writeSnapshot(file: string, snapshot: PodSnapshot): void {
   const record = {
     version: VERSION,
     startTime: snapshot.startTime,
@@ -27,9 +28,9 @@ export async function writeSnapshot(file: string, snapshot: PodSnapshot): Promis
     configMaps: mapValues(snapshot.config.configMaps, (map) => base64(corev1.ConfigMap.encode(map).finish())),
     secrets: mapValues(snapshot.config.secrets, (secret) => base64(corev1.Secret.encode(secret).finish())),
   };
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.tmp`, JSON.stringify(record), { mode: 0o600 });
-  await rename(`${file}.tmp`, file);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.tmp`, JSON.stringify(record), { mode: 0o600 });
+  renameSync(`${file}.tmp`, file);
 }
 
 /** The snapshot, or null when there is none that can be read. */

@@ -14,6 +14,7 @@ import { ProbeWheel } from '../probes/probe-wheel.ts';
 import { MemoryRuntime } from '../runtime/memory-runtime.ts';
 import type { PodEnvironment } from './environment.ts';
 import { PodWorkers } from './pod-workers.ts';
+import { StartLimit } from './start-limit.ts';
 import { StatusWriter } from './status-writer.ts';
 
 /** Addresses without any network. */
@@ -85,6 +86,7 @@ describe('pod workers', () => {
       resolveUser: async () => ({ uid: 0, gid: 0, additionalGids: [] }),
       statuses,
       events: { record: (_, __, reason, message) => void events.push(`${reason}: ${message}`) },
+      starts: new StartLimit(4),
       wheel: new ProbeWheel(clock),
       clock,
       log: quiet,

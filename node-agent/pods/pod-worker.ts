@@ -41,6 +41,7 @@ export interface AdoptedPod {
   readonly startTime: string;
 }
 
+const SAVE_DELAY_MS = 100;
 /** Back-off of what must be repeated until it works: sandbox, volumes, taking down. */
 const RETRY = { initialMs: 500, maxMs: 60_000 };
 
@@ -70,10 +71,7 @@ export class PodWorker {
   #statusIsHistory = false;
   #cancelWake: () => void = () => undefined;
   #savedVersion = '';
-  #saving: Promise<void> = Promise.resolve();
-  #saveQueued = false;
-  /** Its folder is being removed: nothing may be written there any more. */
-  #gone = false;
+  #cancelSave: (() => void) | null = null;
 
   constructor(
     env: PodEnvironment,
@@ -183,6 +181,7 @@ export class PodWorker {
   async drain(): Promise<void> {
     this.#life.abort(new Error('the agent is stopping'));
     this.#cancelWake();
+    if (this.#cancelSave !== null) this.#saveNow();
     for (const slot of this.#slots.values()) slot.stopProbes();
     await Promise.allSettled([...this.#tasks]);
     await this.#serial.idle();
@@ -302,16 +301,16 @@ export class PodWorker {
     const place = { pod: this.#pod, paths: this.paths };
     try {
       this.#config = await this.#readConfig();
-      await this.#saveNow();
+      this.#saveNow();
       this.#containers.warm();
       const sources = { pod: this.#pod, config: this.#config, fields: this.#fields() };
-      const sandbox = this.#serial.run(() => makeSandbox(this.#env, place));
+      const sandbox = this.#env.starts.run('begin', () => this.#serial.run(() => makeSandbox(this.#env, place)));
       const volumes = this.#volumes.setUp(sources);
       const [made, mounted] = await Promise.allSettled([sandbox, volumes]);
       if (made.status === 'rejected') throw made.reason;
       this.#podIPs = made.value;
       if (mounted.status === 'rejected') throw mounted.reason;
-      await writeNetworkFiles(this.#env, place, this.#podIPs);
+      writeNetworkFiles(this.#env, place, this.#podIPs);
       this.#sandbox = 'ready';
       this.#sandboxProblem = null;
       this.#failures = 0;
@@ -349,8 +348,7 @@ export class PodWorker {
         this.#sandbox = 'released';
         this.#podIPs = this.#pod.spec?.hostNetwork === true ? this.#podIPs : [];
       } else {
-        this.#gone = true;
-        await this.#saving;
+        this.#cancelSave?.();
         await Promise.all([
           this.#serial.run(() => tearDownPod(this.#env, this.uid, this.paths, this.#containerIds())),
           this.#env.statuses.flush(this.uid, this.#life.signal),
@@ -403,7 +401,7 @@ export class PodWorker {
     const changed = !sameConfig(config, this.#config);
     this.#config = config;
     if (this.#volumes.ready) await this.#volumes.refresh({ pod: this.#pod, config, fields: this.#fields() });
-    if (changed) await this.#saveNow();
+    if (changed) this.#saveNow();
   }
 
   async #readConfig(): Promise<PodConfig> {
@@ -427,7 +425,7 @@ export class PodWorker {
     }
   }
 
-  /** The snapshot follows what matters for going on without the server; writes are folded together. */
+  /** The snapshot follows, a moment later, what matters for going on without the server. */
   #save(): void {
     const { generation = 0, deletionTimestamp = '' } = this.#pod.metadata ?? {};
     const { phase = '', containerStatuses = [], initContainerStatuses = [] } = this.#status ?? {};
@@ -435,25 +433,16 @@ export class PodWorker {
       (s) => `${s.containerID} ${s.started} ${s.ready}`,
     );
     const version = [generation, deletionTimestamp, phase, ...states].join('\n');
-    if (version === this.#savedVersion || this.#sandbox === 'absent' || this.#saveQueued) return;
+    if (version === this.#savedVersion || this.#sandbox === 'absent') return;
     this.#savedVersion = version;
-    this.#saveQueued = true;
-    this.#saving = this.#saving.then(() => {
-      this.#saveQueued = false;
-      return this.#write();
-    });
+    this.#cancelSave ??= this.#env.clock.setTimer(() => this.#saveNow(), SAVE_DELAY_MS);
   }
 
-  /** Resolves when the snapshot has what is known now. */
-  #saveNow(): Promise<void> {
-    this.#saving = this.#saving.then(() => this.#write());
-    return this.#saving;
-  }
-
-  async #write(): Promise<void> {
-    if (this.#gone) return;
+  #saveNow(): void {
+    this.#cancelSave?.();
+    this.#cancelSave = null;
     try {
-      await writeSnapshot(this.paths.snapshot, { pod: this.pod, config: this.#config, startTime: this.#startTime });
+      writeSnapshot(this.paths.snapshot, { pod: this.pod, config: this.#config, startTime: this.#startTime });
     } catch (err) {
       this.#env.log.error({ ...this.#logFields(), err }, 'pod snapshot not written');
     }

@@ -1,5 +1,5 @@
 /** Making what a pod's containers live in: sandbox, network, volumes, files. Every step may be repeated. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { corev1 } from '../../proto/index.ts';
 import { podCgroupPath, type QosClass } from '../cgroups/calculations.ts';
@@ -69,25 +69,32 @@ function hostPorts(pod: corev1.Pod): readonly HostPort[] {
   );
 }
 
-/** Writes the pod's /etc/hosts, /etc/hostname and /etc/resolv.conf. */
-export async function writeNetworkFiles(
-  env: PodEnvironment,
-  { pod, paths }: PodPlace,
-  podIPs: readonly string[],
-): Promise<void> {
+/**
+ * Writes the pod's /etc/hosts, /etc/hostname and /etc/resolv.conf. Synchronously: these are a few small files in memory, and
+ * each hop through the thread pool would cost more than the write.
+ */
+export function writeNetworkFiles(env: PodEnvironment, { pod, paths }: PodPlace, podIPs: readonly string[]): void {
   const dir = join(paths.runDir, 'etc');
-  const [nodeHosts, nodeResolvConf] = await Promise.all([
-    readFile(env.node.hostsPath, 'utf8').catch(() => ''),
-    readFile(env.node.resolvConfPath, 'utf8').catch(() => ''),
-    mkdir(dir, { recursive: true }),
-  ]);
-  const facts = { podIPs, nodeName: env.node.name, clusterDomain: env.node.clusterDomain, nodeHosts, nodeResolvConf };
+  mkdirSync(dir, { recursive: true });
+  const facts = {
+    podIPs,
+    nodeName: env.node.name,
+    clusterDomain: env.node.clusterDomain,
+    nodeHosts: readOrEmpty(env.node.hostsPath),
+    nodeResolvConf: readOrEmpty(env.node.resolvConfPath),
+  };
   const hostname = pod.spec?.hostNetwork === true ? env.node.name : podHostname(pod, env.node.clusterDomain);
-  await Promise.all([
-    writeFile(join(dir, 'hosts'), hostsFile(pod, facts), { mode: 0o644 }),
-    writeFile(join(dir, 'hostname'), `${hostname}\n`, { mode: 0o644 }),
-    writeFile(join(dir, 'resolv.conf'), resolvConf(pod, facts), { mode: 0o644 }),
-  ]);
+  writeFileSync(join(dir, 'hosts'), hostsFile(pod, facts), { mode: 0o644 });
+  writeFileSync(join(dir, 'hostname'), `${hostname}\n`, { mode: 0o644 });
+  writeFileSync(join(dir, 'resolv.conf'), resolvConf(pod, facts), { mode: 0o644 });
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Sysctls that touch nothing but the pod; others are refused. Kubernetes' safe set. */

@@ -1,5 +1,5 @@
 /** From a container of the spec to a running process. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { corev1 } from '../../proto/index.ts';
 import type { Image } from '../images/image-store.ts';
@@ -52,10 +52,10 @@ export async function createContainer(env: PodEnvironment, request: StartRequest
   checkNonRoot(pod, container, image);
   const variables = resolveEnv(container, config, fields);
   const rootfs = await env.images.mountRootfs(image, id);
-  const [user, volumeMounts, ownMounts] = await Promise.all([
+  const ownMounts = managedMounts(request);
+  const [user, volumeMounts] = await Promise.all([
     userOf(env, request, rootfs.path),
     request.volumes.mountsFor(container, variables),
-    managedMounts(request),
   ]);
   const { qos, path } = podCgroup(env, pod);
   return env.runtime.createContainer(
@@ -95,13 +95,13 @@ async function userOf(env: PodEnvironment, request: StartRequest, rootfsPath: st
 }
 
 /** What the node puts into every container, unless the spec mounts something there. */
-async function managedMounts(request: StartRequest): Promise<ContainerMount[]> {
+function managedMounts(request: StartRequest): ContainerMount[] {
   const { paths, container, attempt } = request;
   const message = terminationFile(request, container.name ?? '', attempt);
-  await mkdir(dirname(message), { recursive: true });
-  await writeFile(message, '', { flag: 'a' });
+  mkdirSync(dirname(message), { recursive: true });
+  writeFileSync(message, '', { flag: 'a' });
   // Whatever user the container runs as may explain itself.
-  await chmod(message, 0o666);
+  chmodSync(message, 0o666);
   const taken = new Set((container.volumeMounts ?? []).map(({ mountPath = '' }) => mountPath));
   const files: readonly (readonly [string, string])[] = [
     ['/etc/hosts', join(paths.runDir, 'etc/hosts')],

@@ -1,6 +1,7 @@
 /**
- * Writes pod statuses: the newest of each pod, at once, one write per pod at a time. What changes while a write is under
- * way goes out with the next. A lost server costs nothing: the newest status waits and is written when it is back.
+ * Writes pod statuses: the newest of each pod, one write per pod at a time. What changes while a write is under way goes out
+ * with the next. A pod that is merely being made waits a moment, as it will have more to say; everything else goes at once.
+ * A lost server costs nothing: the newest status waits and is written when it is back.
  */
 import { setMaxListeners } from 'node:events';
 import { Backoff } from '../../lib/backoff.ts';
@@ -23,7 +24,14 @@ interface Entry {
   pod: corev1.Pod;
   wanted: corev1.PodStatus;
   writing: Promise<void> | null;
+  /** Cancels the write that is put off. */
+  later: (() => void) | null;
 }
+
+/** How long news of progress may wait for what comes next. A pod whose image is present is usually running by then. */
+const PROGRESS_DELAY_MS = 150;
+/** A container that waits for one of these is on its way. */
+const PROGRESS_REASONS: ReadonlySet<string | undefined> = new Set(['ContainerCreating', 'PodInitializing']);
 
 /** See the top of the file. Used by all pod workers; each pod's calls come from its own worker. */
 export class StatusWriter {
@@ -43,18 +51,20 @@ export class StatusWriter {
     const uid = pod.metadata?.uid ?? '';
     const entry = this.#entries.get(uid);
     if (entry === undefined) {
-      const made: Entry = { pod, wanted: status, writing: null };
+      const made: Entry = { pod, wanted: status, writing: null, later: null };
       this.#entries.set(uid, made);
-      this.#write(uid, made);
+      this.#schedule(uid, made);
       return;
     }
     if (isNewer(pod, entry.pod)) entry.pod = pod;
     entry.wanted = status;
-    this.#write(uid, entry);
+    this.#schedule(uid, entry);
   }
 
   /** Resolves when nothing is left to write for the pod, or it cannot be written because the pod is gone. */
   async flush(uid: string, signal: AbortSignal): Promise<void> {
+    const waiting = this.#entries.get(uid);
+    if (waiting?.later != null) this.#write(uid, waiting);
     for (let entry = this.#entries.get(uid); entry?.writing != null; entry = this.#entries.get(uid)) {
       if (signal.aborted) return;
       await Promise.race([entry.writing, aborted(signal)]);
@@ -63,6 +73,7 @@ export class StatusWriter {
 
   /** The pod is gone. */
   forget(uid: string): void {
+    this.#entries.get(uid)?.later?.();
     this.#entries.delete(uid);
   }
 
@@ -77,15 +88,26 @@ export class StatusWriter {
   close(): void {
     this.#stop.abort();
     this.#retryNow.abort();
+    for (const entry of this.#entries.values()) entry.later?.();
     this.#entries.clear();
   }
 
+  #schedule(uid: string, entry: Entry): void {
+    if (!isProgress(entry.wanted)) {
+      this.#write(uid, entry);
+    } else if (entry.later === null && entry.writing === null && !sameStatus(entry.pod.status, entry.wanted)) {
+      entry.later = this.#options.clock.setTimer(() => this.#write(uid, entry), PROGRESS_DELAY_MS);
+    }
+  }
+
   #write(uid: string, entry: Entry): void {
+    entry.later?.();
+    entry.later = null;
     if (entry.writing !== null || this.#stop.signal.aborted) return;
     if (sameStatus(entry.pod.status, entry.wanted)) return;
     entry.writing = this.#writeUntilSame(uid, entry).finally(() => {
       entry.writing = null;
-      if (this.#entries.get(uid) === entry && !sameStatus(entry.pod.status, entry.wanted)) this.#write(uid, entry);
+      if (this.#entries.get(uid) === entry) this.#schedule(uid, entry);
     });
   }
 
@@ -144,6 +166,13 @@ export class StatusWriter {
       return true;
     }
   }
+}
+
+/** Whether the status only says that the pod is being made. */
+function isProgress({ phase, initContainerStatuses = [], containerStatuses = [] }: corev1.PodStatus): boolean {
+  if (phase !== 'Pending' || initContainerStatuses.some(({ state }) => state?.waiting === undefined)) return false;
+  const all = [...initContainerStatuses, ...containerStatuses];
+  return all.every(({ state }) => state?.waiting !== undefined && PROGRESS_REASONS.has(state.waiting.reason));
 }
 
 function isNewer(pod: corev1.Pod, than: corev1.Pod): boolean {

@@ -71,7 +71,7 @@ describe('files exchanged all at once', () => {
 describe('the files of a ConfigMap', () => {
   const config: PodConfig = {
     configMaps: new Map<string, corev1.ConfigMap>([
-      ['m', { data: { a: '1', b: '2' }, binaryData: { bin: new Uint8Array([0, 255]) } }],
+      ['m', { data: { a: '1', b: '2' }, binaryData: { bin: Buffer.from([0, 255]) } }],
     ]),
     secrets: new Map(),
   };

@@ -204,6 +204,14 @@ function ready(
     session.on('error', fail);
     // The server's settings come only after it has accepted our certificate.
     session.once('remoteSettings', () => settle(() => resolve(session)));
-    session.once('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })));
+    let isSecure = false;
+    session.once('connect', () => {
+      isSecure = true;
+    });
+    session.once('close', () => {
+      // Node's servers close the connection, without an alert, when the handshake is done and our certificate is not theirs.
+      const problem = isSecure ? 'client-certificate' : 'lost';
+      fail(new ConnectionError(problem, endpoint, { detail: 'it closed the connection before the first call' }));
+    });
   });
 }

@@ -35,20 +35,22 @@ function hideSecrets(object: JsonObject): JsonObject {
   return hidden;
 }
 
-function fieldsOf(object: JsonObject): Field[] {
+/** Fields whose keys people choose; they are shown as they were written. */
+const FREE_KEYS = new Set(['data', 'stringData', 'binaryData', 'labels', 'annotations', 'matchLabels', 'nodeSelector']);
+
+function fieldsOf(object: JsonObject, areFree = false): Field[] {
   return Object.keys(object)
     .sort()
-    .map((key) => field(title(key), describeValue(object[key] ?? null)));
+    .map((key) => field(areFree ? key : title(key), describeValue(object[key] ?? null, FREE_KEYS.has(key))));
 }
 
-function describeValue(value: JsonValue): Field['value'] {
+function describeValue(value: JsonValue, areKeysFree: boolean): Field['value'] {
   if (isJsonList(value)) {
     if (value.every((item) => !isJsonObject(item) && !isJsonList(item))) return value.map((item) => valueText(item));
-    return value.map((item, index) => field(listLabel(item, index), describeValue(item)));
+    return value.map((item, index) => field(listLabel(item, index), describeValue(item, false)));
   }
   if (!isJsonObject(value)) return value === null ? '<none>' : String(value).replace(/\n$/, '');
-  const fields = fieldsOf(value);
-  return fields.length === 0 ? [] : fields;
+  return fieldsOf(value, areKeysFree);
 }
 
 function listLabel(item: JsonValue, index: number): string {

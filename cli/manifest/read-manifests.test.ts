@@ -66,13 +66,13 @@ test('what cannot be read is named', async () => {
   await writeFile(binary, Buffer.from([0x61, 0xff, 0xfe, 0x80]));
   await writeFile(nul, 'a\0b');
   await expect(names(['/no/such.yaml'])).rejects.toThrow('/no/such.yaml: there is no such file or folder');
-  await expect(names([empty])).rejects.toThrow(`${empty}: there is no object in it`);
-  await expect(names(['-'], false, '# nothing\n')).rejects.toThrow('STDIN: there is no object in it');
+  await expect(names([empty])).rejects.toThrow(`${empty}: there are no objects in it`);
+  await expect(names(['-'], false, '# nothing\n')).rejects.toThrow('STDIN: there are no objects in it');
   await expect(names([binary])).rejects.toThrow(`${binary}: it is not text in UTF-8`);
   await expect(names([nul])).rejects.toThrow(`${nul}: it is not text: it holds a NUL byte`);
 });
 
 test('problems of several files are told at once', async () => {
   const failing = names([join(folder, 'sub', 'empty.txt'), '-', join(folder, 'a.yaml')], false, 'kind: Pod');
-  await expect(failing).rejects.toThrow(/no object in it[\s\S]*STDIN:1:1: the Pod has no "apiVersion"/);
+  await expect(failing).rejects.toThrow(/no objects in it[\s\S]*STDIN:1:1: the Pod has no "apiVersion"/);
 });

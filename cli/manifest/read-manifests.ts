@@ -42,7 +42,7 @@ export async function readManifests(names: readonly string[], options: ReadManif
         found++;
       }
     }
-    if (found === 0) problems.push({ file: name === '-' ? 'STDIN' : name, message: 'there is no object in it' });
+    if (found === 0) problems.push({ file: name === '-' ? 'STDIN' : name, message: 'there are no objects in it' });
   }
   if (problems.length > 0) throw new ManifestError(problems);
   return manifests;

@@ -1,0 +1,437 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CliUnderTest, masked } from '../../test/harness/cli-under-test.ts';
+
+let cli: CliUnderTest;
+
+beforeAll(async () => {
+  cli = await CliUnderTest.start();
+});
+afterAll(() => cli.stop());
+
+function deployment(name: string, image = 'nginx:1', replicas = 2): object {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image }] } },
+    },
+  };
+}
+
+const configMap = (name: string, data: object = {}): object => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name },
+  data,
+});
+
+async function applied(...objects: object[]): Promise<string> {
+  return cli.apply(...objects);
+}
+
+describe('apply', () => {
+  test('created, unchanged, configured', async () => {
+    expect(await applied(deployment('a'), configMap('m'))).toBe('deployment.apps/a created\nconfigmap/m created\n');
+    expect(await applied(deployment('a'), configMap('m'))).toBe('deployment.apps/a unchanged\nconfigmap/m unchanged\n');
+    expect(await applied(deployment('a', 'nginx:2'))).toBe('deployment.apps/a configured\n');
+  });
+
+  test('namespaces come before what is in them', async () => {
+    const inside = { ...configMap('inside'), metadata: { name: 'inside', namespace: 'room' } };
+    expect(await applied(inside, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'room' } })).toBe(
+      'namespace/room created\nconfigmap/inside created\n',
+    );
+  });
+
+  test('dry runs change nothing', async () => {
+    const file = cli.file('dry.json', JSON.stringify(configMap('dry')));
+    expect(await cli.ok('apply', '-f', file, '--dry-run=client')).toBe('configmap/dry created (dry run)\n');
+    expect(await cli.ok('apply', '-f', file, '--dry-run=server')).toBe('configmap/dry created (server dry run)\n');
+    expect(await cli.ok('get', 'cm', 'dry', '--ignore-not-found')).toBe('');
+    expect((await cli.run(['apply', '-f', file, '--dry-run=maybe'])).stderr).toBe(
+      'error: Invalid dry-run value (maybe). Must be "none", "server", or "client".\n',
+    );
+  });
+
+  test('prints the result as name or YAML', async () => {
+    const file = cli.file('out.json', JSON.stringify(configMap('out', { k: 'v' })));
+    expect(await cli.ok('apply', '-f', file, '-o', 'name')).toBe('configmap/out\n');
+    expect(await cli.ok('apply', '-f', file, '-o', 'jsonpath={.data.k}')).toBe('v');
+    expect(await cli.ok('apply', '-f', file, '-o', 'yaml')).toMatch(
+      /^apiVersion: v1\ndata:\n {2}k: v\nkind: ConfigMap\n/,
+    );
+  });
+
+  test('what the server refuses is told at its place in the file, everything at once', async () => {
+    const file = cli.file(
+      'bad.yaml',
+      [
+        'apiVersion: v1',
+        'kind: Pod',
+        'metadata: {name: p}',
+        'spec:',
+        '  containers:',
+        '    - name: c',
+        '      imagee: busybox',
+        '      resources: {limits: {memory: 64Mb}}',
+        '---',
+        'apiVersion: apps/v1',
+        'kind: Deploymnet',
+        'metadata: {name: x}',
+        '---',
+        'apiVersion: v1',
+        'kind: ConfigMap',
+        'metadata: {name: good}',
+        '',
+      ].join('\n'),
+    );
+    expect(await cli.run(['apply', '-f', file])).toEqual({
+      code: 1,
+      stdout: 'configmap/good created\n',
+      stderr: [
+        'error: DIR/bad.yaml:7:7: unknown field "spec.containers[0].imagee" (did you mean "image"?)',
+        '    7 |       imagee: busybox',
+        '      |       ^',
+        'error: DIR/bad.yaml:8:36: spec.containers[0].resources.limits.memory: expected a quantity such as "500m", "1.5" or "2Gi", got the string "64Mb"',
+        '    8 |       resources: {limits: {memory: 64Mb}}',
+        '      |                                    ^',
+        'error: DIR/bad.yaml:11:7: no matches for kind "Deploymnet" in version "apps/v1" (did you mean "Deployment"?)',
+        '   11 | kind: Deploymnet',
+        '      |       ^',
+        '',
+      ].join('\n'),
+    });
+  });
+
+  test('an immutable selector is told with old and new', async () => {
+    await applied(deployment('fixed'));
+    const changed = JSON.stringify(deployment('fixed')).replaceAll('"app":"fixed"', '"app":"other"');
+    const { code, stderr } = await cli.run(['apply', '-f', '-'], { stdin: changed });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: STDIN:1:\d+: spec\.selector: Invalid value: .*other.*field is immutable.*fixed/);
+  });
+
+  const refused: readonly [string, readonly string[], string, string][] = [
+    ['no file', ['apply'], '', 'error: must specify -f, --filename with a file, folder, address or -\n'],
+    [
+      'a file that is not there',
+      ['apply', '-f', '/no/such.yaml'],
+      '',
+      'error: /no/such.yaml: there is no such file or folder\n',
+    ],
+    ['nothing in it', ['apply', '-f', '-'], '# empty\n', 'error: STDIN: there are no objects in it\n'],
+    [
+      'another namespace',
+      ['apply', '-n', 'x', '-f', '-'],
+      '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m","namespace":"y"}}',
+      'error: STDIN:1:74: the namespace from the provided object "y" does not match the namespace "x". You must pass \'--namespace=y\' to perform this operation.\n' +
+        '    1 | {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m","namespace":"y"}}\n' +
+        `      | ${' '.repeat(73)}^\n`,
+    ],
+    [
+      'server-side apply',
+      ['apply', '--server-side', '-f', '-'],
+      '{}',
+      'error: --server-side: ownership of fields is not served yet; plain apply merges on the server already\n',
+    ],
+  ];
+  test.each(refused)('refused: %s', async (_, args, stdin, stderr) => {
+    const result = await cli.run(args, { stdin });
+    expect({ code: result.code, stdout: result.stdout }).toEqual({ code: 1, stdout: '' });
+    expect(result.stderr).toBe(stderr);
+  });
+});
+
+describe('create', () => {
+  test('once, and not again', async () => {
+    const file = cli.file('once.json', JSON.stringify(configMap('once')));
+    expect(await cli.ok('create', '-f', file)).toBe('configmap/once created\n');
+    expect(await cli.run(['create', '-f', file])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'Error from server (AlreadyExists): error when creating "DIR/once.json": configmaps "once" already exists\n',
+    });
+  });
+
+  test('a namespace by its name; on a dry run without any server', async () => {
+    const nowhere = cli.file('nowhere', JSON.stringify({ ...cli.config, contexts: {} }));
+    expect(await cli.ok('create', 'namespace', 'x', '--dry-run=client', '-o', 'yaml', '--config', nowhere)).toBe(
+      'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n',
+    );
+    expect(await cli.ok('create', 'ns', 'made')).toBe('namespace/made created\n');
+    expect((await cli.run(['create', 'ns', 'made'])).stderr).toBe(
+      'Error from server (AlreadyExists): namespaces "made" already exists\n',
+    );
+  });
+});
+
+describe('delete', () => {
+  test('by name, by label, from a file; messages as kubectl has them', async () => {
+    await applied(deployment('d1'), configMap('c1'), configMap('c2'), configMap('c3'));
+    expect(await cli.ok('delete', 'deploy', 'd1')).toBe('deployment.apps "d1" deleted\n');
+    expect(await cli.ok('delete', 'cm/c1', '-o', 'name')).toBe('configmap/c1\n');
+    await cli.ok('label', 'cm', 'c2', 'gone=soon');
+    expect(await cli.ok('delete', 'cm', '-l', 'gone=soon')).toBe('configmap "c2" deleted\n');
+    const file = cli.file('c3.json', JSON.stringify(configMap('c3')));
+    expect(await cli.ok('delete', '-f', file, '--dry-run=server')).toBe('configmap "c3" deleted (server dry run)\n');
+    expect(await cli.ok('delete', '-f', file)).toBe('configmap "c3" deleted\n');
+    expect(await cli.ok('delete', '-f', file, '--ignore-not-found')).toBe('');
+  });
+
+  test('waits until what holds the object has let go', async () => {
+    await applied({ ...configMap('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } });
+    let finished = false;
+    const deleting = cli.run(['delete', 'cm', 'held']).finally(() => {
+      finished = true;
+    });
+    const late = await cli.run(['delete', 'cm', 'held', '--timeout=100ms']);
+    expect(late).toEqual({
+      code: 1,
+      stdout: 'configmap "held" deleted\n',
+      stderr: 'error: timed out waiting for the objects to go; they are still being deleted\n',
+    });
+    expect(finished).toBe(false);
+    const live = JSON.parse(await cli.ok('get', 'cm', 'held', '-o', 'json')) as { metadata: { finalizers?: string[] } };
+    delete live.metadata.finalizers;
+    expect(await cli.ok('delete', 'cm', 'held', '--wait=false')).toBe('configmap "held" deleted\n');
+    const { KINDS } = await import('../../proto/index.ts');
+    const at = { namespace: 'default', name: 'held' };
+    await cli.system.patch(KINDS.ConfigMap, at, { type: 'merge', body: { metadata: { finalizers: null } } });
+    expect(await deleting).toEqual({ code: 0, stdout: 'configmap "held" deleted\n', stderr: '' });
+  });
+
+  const refused: readonly [readonly string[], string][] = [
+    [['delete', 'pods'], 'error: resource(s) were provided, but no name was specified\n'],
+    [['delete', 'cm', 'nope'], 'Error from server (NotFound): configmaps "nope" not found\n'],
+    [
+      ['delete', 'cm', 'm', '--cascade=maybe'],
+      'error: invalid cascade value (maybe). Must be "background", "foreground", or "orphan"\n',
+    ],
+    [
+      ['delete', 'cm', 'm', '--grace-period=0'],
+      'error: --grace-period=0 must be given together with --force: the containers may go on for a while\n',
+    ],
+  ];
+  test.each(refused)('refused: %j', async (args, stderr) => {
+    expect(await cli.run(args)).toEqual({ code: 1, stdout: '', stderr });
+  });
+});
+
+describe('scale', () => {
+  test('sets the replicas, under conditions too', async () => {
+    await applied(deployment('s'));
+    expect(await cli.ok('scale', 'deployment/s', '--replicas=5')).toBe('deployment.apps/s scaled\n');
+    expect(await cli.ok('get', 'deploy', 's', '-o', 'jsonpath={.spec.replicas}')).toBe('5');
+    expect((await cli.run(['scale', 'deploy', 's', '--replicas=1', '--current-replicas=2'])).stderr).toBe(
+      'error: Expected replicas to be 2, was 5\n',
+    );
+    expect(await cli.ok('scale', 'deploy', 's', '--replicas=0', '--current-replicas=5')).toBe(
+      'deployment.apps/s scaled\n',
+    );
+    expect(await cli.ok('get', 'deploy', 's', '-o', 'jsonpath={.spec.replicas}')).toBe('0');
+  });
+
+  test('refused without a number, or for what has no replicas', async () => {
+    expect((await cli.run(['scale', 'deploy/s'])).stderr).toContain(
+      "required option '--replicas <count>' not specified",
+    );
+    expect((await cli.run(['scale', 'deploy/s', '--replicas=-1'])).stderr).toBe(
+      'error: invalid --replicas "-1": write a number of replicas, 0 or more\n',
+    );
+    await applied(configMap('noscale'));
+    expect((await cli.run(['scale', 'cm/noscale', '--replicas=1'])).stderr).toContain(
+      'configmaps have no subresource "scale"',
+    );
+  });
+});
+
+describe('label and annotate', () => {
+  test('set, change, remove, list', async () => {
+    await applied(configMap('l'));
+    expect(await cli.ok('label', 'cm', 'l', 'a=1', 'b=2')).toBe('configmap/l labeled\n');
+    expect(await cli.ok('label', 'cm', 'l', 'a=1')).toBe('configmap/l not labeled\n');
+    expect((await cli.run(['label', 'cm', 'l', 'a=2'])).stderr).toBe(
+      "error: 'a' already has a value (1), and --overwrite is false\n",
+    );
+    expect(await cli.ok('label', '--overwrite', 'cm/l', 'a=2', 'b-')).toBe('configmap/l labeled\n');
+    expect(await cli.ok('label', 'cm', 'l', 'a-', 'c-')).toBe('label "c" not found.\nconfigmap/l unlabeled\n');
+    expect(await cli.ok('annotate', 'cm', 'l', 'note=some text', 'x=')).toBe('configmap/l annotated\n');
+    expect(await cli.ok('get', 'cm', 'l', '-o', 'jsonpath={.metadata.annotations.note}|{.metadata.labels}')).toBe(
+      'some text|',
+    );
+    await cli.ok('label', 'cm', 'l', 'k=v');
+    expect(await cli.ok('label', 'cm', 'l', '--list')).toBe('Listing labels for configmap/l:\n k=v\n');
+  });
+
+  test('refused without a change, or with a contradiction', async () => {
+    expect((await cli.run(['label', 'cm', 'l'])).stderr).toBe('error: at least one label update is required\n');
+    expect((await cli.run(['label', 'cm', 'l', 'a=1', 'a-'])).stderr).toBe(
+      'error: can not both modify and remove a label in the same command: a\n',
+    );
+    expect((await cli.run(['label', 'cm', 'l', 'bad key=1'])).code).toBe(1);
+  });
+});
+
+describe('rollout', () => {
+  test('tells how far it is until it is done', async () => {
+    await applied(deployment('r'));
+    const status = (replicas: number, updated: number, available: number): Promise<void> =>
+      cli.patchStatus('deployments', 'r', {
+        observedGeneration: 1,
+        replicas,
+        updatedReplicas: updated,
+        availableReplicas: available,
+        readyReplicas: available,
+      });
+    expect(await cli.ok('rollout', 'status', 'deploy/r', '--watch=false')).toBe(
+      'Waiting for deployment spec update to be observed...\n',
+    );
+    await status(1, 1, 0);
+    const steps = [() => status(3, 2, 1), () => status(2, 2, 1), () => status(2, 2, 2)];
+    let chain = Promise.resolve();
+    let seen = 0;
+    const result = await cli.run(['rollout', 'status', 'deploy/r', '--timeout=10s'], {
+      onOutput: (all) => {
+        const lines = all.trimEnd().split('\n').length;
+        if (lines === seen) return;
+        seen = lines;
+        const step = steps.shift();
+        if (step !== undefined) chain = chain.then(step);
+      },
+    });
+    await chain;
+    expect(result).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: [
+        'Waiting for deployment "r" rollout to finish: 1 out of 2 new replicas have been updated...',
+        'Waiting for deployment "r" rollout to finish: 1 old replicas are pending termination...',
+        'Waiting for deployment "r" rollout to finish: 1 of 2 updated replicas are available...',
+        'deployment "r" successfully rolled out',
+        '',
+      ].join('\n'),
+    });
+  });
+
+  test('on a terminal the line is redrawn with a bar', async () => {
+    const { stdout } = await cli.run(['rollout', 'status', 'deploy/r'], { columns: 100, env: { NO_COLOR: '1' } });
+    expect(stdout).toBe('[################] 2/2 deployment "r" successfully rolled out\n');
+  });
+
+  test('fails when it goes past its deadline, or past --timeout', async () => {
+    await applied(deployment('late'));
+    expect(await cli.run(['rollout', 'status', 'deploy/late', '--timeout=50ms'])).toEqual({
+      code: 1,
+      stdout: 'Waiting for deployment spec update to be observed...\n',
+      stderr: 'error: timed out waiting for the rollout\n',
+    });
+    const conditions = [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }];
+    await cli.patchStatus('deployments', 'late', { observedGeneration: 1, conditions });
+    expect(await cli.run(['rollout', 'status', 'deploy/late'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error: deployment "late" exceeded its progress deadline\n',
+    });
+  });
+
+  test('pause, resume and restart', async () => {
+    expect(await cli.ok('rollout', 'pause', 'deploy/r')).toBe('deployment.apps/r paused\n');
+    expect((await cli.run(['rollout', 'pause', 'deploy/r'])).stderr).toBe(
+      'error: deployments.apps "r" is already paused\n',
+    );
+    expect((await cli.run(['rollout', 'restart', 'deploy/r'])).stderr).toContain("can't restart paused deployment");
+    expect(await cli.ok('rollout', 'resume', 'deploy/r')).toBe('deployment.apps/r resumed\n');
+    expect(await cli.ok('rollout', 'restart', 'deploy/r')).toBe('deployment.apps/r restarted\n');
+    expect(masked(await cli.ok('get', 'deploy', 'r', '-o', 'jsonpath={.spec.template.metadata.annotations}'))).toBe(
+      '{"kubectl.kubernetes.io/restartedAt":"TIME"}',
+    );
+  });
+
+  test('history and undo', async () => {
+    await applied(deployment('h', 'nginx:2'));
+    const { metadata } = JSON.parse(await cli.ok('get', 'deploy', 'h', '-o', 'json')) as { metadata: { uid: string } };
+    const revision = (number: number, image: string, cause?: string): object => {
+      const { spec } = deployment('h', image) as { spec: { template: { metadata: { labels: object } } } };
+      const labels = { app: 'h', 'pod-template-hash': `hash${number}` };
+      const annotations = {
+        'deployment.kubernetes.io/revision': String(number),
+        ...(cause === undefined ? {} : { 'kubernetes.io/change-cause': cause }),
+      };
+      const owner = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'h', uid: metadata.uid, controller: true };
+      const { strategy: _, ...setSpec } = spec as { strategy?: object; template: { metadata: { labels: object } } };
+      return {
+        apiVersion: 'apps/v1',
+        kind: 'ReplicaSet',
+        metadata: { name: `h-${number}`, labels, annotations, ownerReferences: [owner] },
+        spec: { ...setSpec, selector: { matchLabels: labels }, template: { ...spec.template, metadata: { labels } } },
+      };
+    };
+    await applied(revision(2, 'nginx:2'), revision(1, 'nginx:1', 'first'));
+    expect(await cli.ok('rollout', 'history', 'deploy/h')).toBe(
+      'deployment.apps/h\nREVISION  CHANGE-CAUSE\n1         first\n2         <none>\n\n',
+    );
+    expect(await cli.ok('rollout', 'history', 'deploy/h', '--revision=1')).toBe(
+      'deployment.apps/h with revision #1\nPod Template:\n  Labels:  app=h\n  Containers:\n    c:\n      Image:        nginx:1\n' +
+        '      Ports:        <none>\n      Environment:  <none>\n      Mounts:       <none>\n',
+    );
+    expect((await cli.run(['rollout', 'undo', 'deploy/h', '--to-revision=7'])).stderr).toBe(
+      'error: unable to find specified revision 7 in the history of deployment.apps/h (it has 1, 2)\n',
+    );
+    expect(await cli.ok('rollout', 'undo', 'deploy/h', '--to-revision=2')).toBe(
+      'deployment.apps/h skipped rollback (current template already matches revision 2)\n',
+    );
+    expect(await cli.ok('rollout', 'undo', 'deploy/h')).toBe('deployment.apps/h rolled back\n');
+    expect(
+      await cli.ok(
+        'get',
+        'deploy',
+        'h',
+        '-o',
+        'jsonpath={.spec.template.spec.containers[0].image} {.spec.template.metadata.labels}',
+      ),
+    ).toBe('nginx:1 {"app":"h"}');
+  });
+});
+
+describe('edit', () => {
+  test('changes what the editor changed', async () => {
+    await applied(configMap('e', { k: 'old' }));
+    const result = await cli.run(['edit', 'cm', 'e'], { env: { SKIFF_EDITOR: "sed -i 's/k: old/k: new/'" } });
+    expect(result).toEqual({ code: 0, stdout: 'configmap/e edited\n', stderr: '' });
+    expect(await cli.ok('get', 'cm', 'e', '-o', 'jsonpath={.data.k}')).toBe('new');
+  });
+
+  test('nothing changed is nothing done', async () => {
+    const result = await cli.run(['edit', 'cm', 'e'], { env: { SKIFF_EDITOR: 'true' } });
+    expect(result).toEqual({ code: 0, stdout: 'Edit cancelled, no changes made.\n', stderr: '' });
+  });
+
+  test('what is refused comes back with its reason, and is kept when given up', async () => {
+    const editor = cli.file(
+      'editor.sh',
+      `#!/bin/sh\ncp "$1" ${cli.dir}/seen; grep -q dataa "$1" || sed -i 's/^data:/dataa:/' "$1"\n`,
+    );
+    const result = await cli.run(['edit', 'cm', 'e'], { env: { SKIFF_EDITOR: `sh ${editor}` } });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(/unknown field "dataa" \(did you mean "data"\?\)/);
+    expect(readFileSync(`${cli.dir}/seen`, 'utf8')).toMatch(/^# error: .*unknown field "dataa"/m);
+    const kept = /A copy of your changes is in (\S+)/.exec(result.stderr)?.[1] ?? '';
+    expect(existsSync(kept)).toBe(true);
+    rmSync(dirname(kept), { recursive: true });
+  });
+
+  test('an editor that fails changes nothing', async () => {
+    const result = await cli.run(['edit', 'cm', 'e'], { env: { SKIFF_EDITOR: 'false' } });
+    expect(result).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error: the editor false ended with exit code 1; nothing was changed\n',
+    });
+  });
+});

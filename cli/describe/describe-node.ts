@@ -23,7 +23,8 @@ export function describeNode({ object: node, events, relatives, nowMs }: Describ
   const roles = mapAt(node, 'metadata', 'labels')
     .filter(([key]) => key.startsWith('node-role.kubernetes.io/'))
     .map(([key]) => key.slice('node-role.kubernetes.io/'.length));
-  const list = (...path: string[]): string[] => mapAt(node, ...path).map(([key, value]) => `${key}: ${value}`);
+  const list = (...path: string[]): string[] =>
+    mapAt(node, ...path).flatMap(([key, value]) => (value === '' ? [] : [`${key}: ${value}`]));
   return [
     formatDescription(
       present([

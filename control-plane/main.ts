@@ -1,6 +1,7 @@
 /** `skiff server`: the control plane in one process. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { ConfigError } from '../lib/config.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { createLogger } from '../lib/logger.ts';
@@ -16,9 +17,8 @@ declare const SKIFF_COMMIT: string | undefined;
 /** Wrong options: no restart mends it. */
 const EXIT_USAGE = 2;
 
-void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
-});
+// Everything of ours is closed by now; what a library may have left open must not keep the process.
+void main(process.argv.slice(2)).then((code) => process.exit(code));
 
 async function main(args: readonly string[]): Promise<number> {
   let config: ServerConfig;
@@ -38,8 +38,9 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function serve(config: ServerConfig): Promise<number> {
-  // Warnings about libraries' use of Node.js are for developers, not for the log.
+  // Warnings about libraries' use of Node.js are for developers; what gRPC would print, its errors say too.
   process.noDeprecation = true;
+  setLogVerbosity(logVerbosity.NONE);
   const log = createLogger({ level: config.logLevel, file: config.logFile, component: 'server' });
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -70,6 +71,9 @@ export interface RunningServer {
   readonly stopped: Promise<void>;
 }
 
+/** How long a stopping server waits for its controllers. */
+const LEAVE_OFFICE_MS = 5_000;
+
 const registry: KindRegistry = { definitions: allDefinitions(), findDefinition, resolveResource };
 
 /**
@@ -133,7 +137,9 @@ export async function startServer(
 
 async function whenStopped(signal: AbortSignal, elected: Promise<void>, release: () => Promise<void>): Promise<void> {
   try {
-    await Promise.all([aborted(signal), elected]);
+    await Promise.race([aborted(signal), elected]);
+    // Whoever led gets a moment to end what is under way; a task that hangs must not keep the server from stopping.
+    await Promise.race([elected, delay(LEAVE_OFFICE_MS, undefined, { ref: false })]);
   } finally {
     await release();
   }

@@ -6,6 +6,7 @@ import { ChannelCredentials, Client, Server, ServerCredentials } from '@grpc/grp
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
+import { hasReason } from '../../lib/errors.ts';
 import { type ClusterPki, ensureClusterPki, type KeyPairPem } from '../../lib/pki.ts';
 import { apiv1, type corev1, KINDS, streamsv1 } from '../../proto/index.ts';
 import { apiUnavailable, freePort, ServerUnderTest } from './api-server-under-test.ts';
@@ -287,6 +288,42 @@ describe.skipIf(apiUnavailable() !== undefined)('the edge of the API', () => {
         message: 'Cannot reach the agent of node "nowhere": the node has not reported its address',
       });
     });
+  });
+
+  test('goes on after etcd was killed: nothing acknowledged is lost, and watches miss nothing', async () => {
+    const client = under.client();
+    const named = (name: string): corev1.ConfigMap => ({
+      metadata: { name, namespace: 'default', labels: { kill: 'y' } },
+    });
+    const { resourceVersion } = await client.list(KINDS.ConfigMap);
+    const seen = new Set<string>();
+    const stop = new AbortController();
+    const watching = (async () => {
+      for await (const batch of client.watch(KINDS.ConfigMap, resourceVersion, {
+        labelSelector: 'kill=y',
+        signal: stop.signal,
+      })) {
+        for (const event of batch) if (event.type === 'ADDED') seen.add(event.object.metadata?.name ?? '');
+      }
+    })();
+    for (let i = 0; i < 20; i++) await client.create(KINDS.ConfigMap, named(`before-${i}`));
+    under.killEtcd();
+    const deadline = Date.now() + 30_000;
+    for (let created = false; !created; ) {
+      created = await client.create(KINDS.ConfigMap, named('after')).then(
+        () => true,
+        (err: unknown) => {
+          if (hasReason(err, 'AlreadyExists')) return true;
+          if (!hasReason(err, 'ServiceUnavailable', 'Timeout') || Date.now() > deadline) throw err;
+          return false;
+        },
+      );
+    }
+    const { items } = await client.list(KINDS.ConfigMap, { labelSelector: 'kill=y' });
+    expect(items).toHaveLength(21);
+    await expect.poll(() => seen.size, { timeout: 5_000 }).toBe(21);
+    stop.abort();
+    await watching;
   });
 
   test('stops cleanly with a watch open, serves again what it had, and keeps its certificates', async () => {

@@ -112,6 +112,12 @@ export class ServerUnderTest {
     rmSync(this.root, { recursive: true, force: true });
   }
 
+  /** Ends etcd as a crash does. The server starts it again. */
+  killEtcd(): void {
+    const { pid } = JSON.parse(readFileSync(join(this.root, 'run/skiff/etcd.pid.json'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGKILL');
+  }
+
   /** Makes etcd forget all history. */
   async compactEtcd(): Promise<void> {
     const { ca, client: pair } = this.server.pki.etcd;

@@ -96,7 +96,7 @@ export class ApiServer {
     return new Promise((resolve, reject) => {
       this.#server.bindAsync(`${host}:${address.port}`, credentials, (err, port) => {
         if (err === null) resolve(port);
-        else reject(new Error(`Cannot listen on ${host}:${address.port}: ${errorMessage(err)}`, { cause: err }));
+        else reject(new Error(`Cannot listen on ${host}:${address.port}: ${listenProblem(err)}`, { cause: err }));
       });
     });
   }
@@ -119,6 +119,12 @@ export class ApiServer {
     });
     clearTimeout(force);
   }
+}
+
+function listenProblem(err: Error): string {
+  const said = errorMessage(err);
+  if (said.includes('EADDRINUSE')) return 'another program listens there already';
+  return said.includes('EADDRNOTAVAIL') ? 'this machine does not have that address' : said;
 }
 
 type AnyService = ServiceDefinition<Record<string, UntypedHandleCall>>;

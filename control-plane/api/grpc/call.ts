@@ -64,7 +64,7 @@ class UnaryContext implements CallContext {
   }
 
   get caller(): Caller {
-    return callerOf(this.#call as AnyUnaryCall & { call?: never });
+    return callerOf(this.#call);
   }
 
   get signal(): AbortSignal {

@@ -6,9 +6,17 @@ import { checkAccess, type UnaryVerb } from './call.ts';
 import { columnsOf, identityOf, jsonOf, outputOf, rowOf } from './reply.ts';
 import { packListItem } from './wire.ts';
 
-/** Stored bytes in one reply. Replies stay under 3 MiB; JSON is about twice as long as the stored form. */
-const MAX_OBJECT_BYTES = 2_500_000;
-const MAX_JSON_BYTES = 1_000_000;
+/**
+ * Stored bytes in one reply, by form. Replies stay under 3 MiB: JSON is up to four times as long as what is stored, a row
+ * never longer.
+ */
+const MAX_STORED_BYTES = {
+  [apiv1.Output.OBJECT]: 2_500_000,
+  [apiv1.Output.JSON]: 600_000,
+  [apiv1.Output.TABLE]: 2_000_000,
+  [apiv1.Output.NONE]: Number.POSITIVE_INFINITY,
+  [apiv1.Output.UNRECOGNIZED]: 600_000,
+} as const;
 /** Rows in one reply when only rows are sent. */
 const MAX_ROWS = 5_000;
 
@@ -26,12 +34,7 @@ export function listVerb(services: ApiServices): UnaryVerb<apiv1.ListRequest> {
       continueText: request.continue ?? '',
       resourceVersion: request.resourceVersion ?? '',
       exact: request.exact === true,
-      maxBytes:
-        output === apiv1.Output.OBJECT
-          ? MAX_OBJECT_BYTES
-          : output === apiv1.Output.NONE
-            ? Number.POSITIVE_INFINITY
-            : MAX_JSON_BYTES,
+      maxBytes: MAX_STORED_BYTES[output],
       signal,
     });
     return encodePage(target.definition, page, output);

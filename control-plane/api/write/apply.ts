@@ -1,7 +1,7 @@
 import { hasReason } from '../../../lib/errors.ts';
 import { type Json, type JsonObject, type KubeObject, toJson } from '../../../proto/index.ts';
 import { applyThreeWay } from '../../merge/three-way-apply.ts';
-import { badRequest, modifiedConflict } from '../api-errors.ts';
+import { badRequest, modifiedConflict, qualifiedPlural } from '../api-errors.ts';
 import { decodeJson, stampType } from '../request/decode.ts';
 import { nameForWrite, namespaceForWrite } from '../request/target.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
@@ -54,18 +54,23 @@ class NothingLive extends Error {}
 
 async function applyToLive(services: ApiServices, request: WriteRequest, modified: JsonObject): Promise<WriteOutcome> {
   const { definition, name } = request.target;
+  const notes: string[] = [];
   const outcome = await guardedWrite(services, request, name, (current) => {
     if (current === undefined) throw new NothingLive();
+    notes.length = 0;
+    if (lastAppliedOf(current.object) === undefined) {
+      notes.push(
+        `${qualifiedPlural(definition.type)} "${name}" was not made by apply: what the file does not name stays as it is; ` +
+          'from now on the file is kept track of',
+      );
+    }
     const next = merged(definition, current, modified);
     const ifVersion = parseVersion(next.metadata?.resourceVersion);
     if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
     return decideReplacement(services, request, { name, current, next });
   });
-  const hint =
-    outcome.action === 'unchanged' || lastAppliedOf(outcome.object) === undefined
-      ? []
-      : warningsFor(definition, outcome.object);
-  return { ...outcome, warnings: hint };
+  if (outcome.action === 'unchanged') return outcome;
+  return { ...outcome, warnings: [...notes, ...warningsFor(definition, outcome.object)] };
 }
 
 function merged(definition: AnyDefinition, current: Current, modified: JsonObject): KubeObject {

@@ -1,4 +1,4 @@
-import { KINDS, type KubeObject } from '../../../proto/index.ts';
+import type { KubeObject } from '../../../proto/index.ts';
 import { validateObjectStatus, validateObjectUpdate } from '../../resources/validate-object.ts';
 import { badRequest, conflict, modifiedConflict, notFound } from '../api-errors.ts';
 import { stampType } from '../request/decode.ts';

@@ -72,6 +72,8 @@ export class PodWorker {
   #cancelWake: () => void = () => undefined;
   #savedVersion = '';
   #cancelSave: (() => void) | null = null;
+  /** The object comes from the server, not from a snapshot that may be a moment old: it can be reported on. */
+  #heard: boolean;
 
   constructor(
     env: PodEnvironment,
@@ -103,6 +105,7 @@ export class PodWorker {
       host: () => this.#podIPs[0] ?? env.node.ips[0] ?? '127.0.0.1',
       changed: () => this.#sync(),
     });
+    this.#heard = adopted === undefined;
     if (adopted !== undefined) this.#adopt(adopted);
     const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
     if (over) {
@@ -136,6 +139,8 @@ export class PodWorker {
 
   /** The object has changed. */
   update(pod: corev1.Pod): void {
+    if (!this.#heard) this.#status = pod.status ?? this.#status;
+    this.#heard = true;
     this.#pod = pod;
     this.#noteDeletion();
     this.#sync();
@@ -257,7 +262,7 @@ export class PodWorker {
   #report(status: corev1.PodStatus): void {
     if (this.#statusIsHistory) return;
     this.#status = status;
-    this.#env.statuses.put(this.#pod, status);
+    if (this.#heard) this.#env.statuses.put(this.#pod, status);
     this.#save();
   }
 
@@ -435,7 +440,8 @@ export class PodWorker {
     const version = [generation, deletionTimestamp, phase, ...states].join('\n');
     if (version === this.#savedVersion || this.#sandbox === 'absent') return;
     this.#savedVersion = version;
-    this.#cancelSave ??= this.#env.clock.setTimer(() => this.#saveNow(), SAVE_DELAY_MS);
+    if (phase !== 'Pending') this.#saveNow();
+    else this.#cancelSave ??= this.#env.clock.setTimer(() => this.#saveNow(), SAVE_DELAY_MS);
   }
 
   #saveNow(): void {

@@ -86,7 +86,9 @@ async function userOf(env: PodEnvironment, request: StartRequest, rootfsPath: st
   const gid = requestedGroup(pod, container);
   try {
     const found = await env.resolveUser(rootfsPath, user);
-    return gid === undefined ? found : { ...found, gid };
+    if (gid === undefined) return found;
+    // The image's own primary group is replaced, not added to.
+    return { uid: found.uid, gid, additionalGids: found.additionalGids.filter((each) => each !== found.gid) };
   } catch (err) {
     throw new ContainerConfigError('CreateContainerError', err instanceof Error ? err.message : String(err), {
       cause: err,

@@ -1,6 +1,6 @@
 /**
  * Pods scheduled and bound per second over simulated nodes, against the API in memory (what etcd adds is measured by the
- * cluster benchmark). Run: `node --experimental-strip-types bench/scheduler.ts [nodes] [pods]`, or bundled.
+ * persisted benchmark). Run: `node build/run.mjs bench/scheduler.ts [nodes] [pods]`.
  */
 import { cpus, totalmem } from 'node:os';
 import { runScheduler } from '../control-plane/scheduler/run-scheduler.ts';

@@ -7,16 +7,18 @@ export interface BatchResult {
   readonly failures: readonly unknown[];
 }
 
+/** Requests in the first batch. */
+const FIRST_BATCH = 8;
 /** A batch grows by this factor after each that worked whole. */
 const GROWTH = 4;
 
 /**
- * Runs `write` `count` times in batches of 1, 4, 16, … at a time, and stops after the first batch with a failure: what
- * cannot work (no quota, a bad template) costs one request, not hundreds, and what works costs few rounds.
+ * Runs `write` `count` times in batches of 8, 32, 128, … at a time, and stops after the first batch with a failure: what
+ * cannot work (no quota, a bad template) costs a few requests, not hundreds, and what works costs few rounds.
  */
 export async function slowStart(count: number, write: (index: number) => Promise<void>): Promise<BatchResult> {
   let succeeded = 0;
-  for (let start = 0, size = 1; start < count; start += size, size *= GROWTH) {
+  for (let start = 0, size = FIRST_BATCH; start < count; start += size, size *= GROWTH) {
     const indexes = Array.from({ length: Math.min(size, count - start) }, (_, i) => start + i);
     const results = await Promise.allSettled(indexes.map((index) => write(index)));
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));

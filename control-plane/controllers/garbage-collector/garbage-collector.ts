@@ -14,6 +14,7 @@ import { WorkQueue } from '../../../lib/work-queue.ts';
 import { allKinds, findKind, KINDS, type KubeObject, type metav1, type ResourceType } from '../../../proto/index.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 import { withoutOwners } from '../ownership.ts';
+import { sameValue } from '../same-value.ts';
 import { BY_OWNER } from '../shared-informers.ts';
 import { ignoreNotFound } from '../writes.ts';
 import { blocks, FOREGROUND, isWaiting, ORPHAN, type OwnerState, planDependent } from './plan.ts';
@@ -83,9 +84,9 @@ function create(context: ControllerContext): Controller {
       onUpdate: (old, object) => {
         const [before, after] = [old.metadata ?? {}, object.metadata ?? {}];
         const changed =
-          before.ownerReferences !== after.ownerReferences ||
           before.deletionTimestamp !== after.deletionTimestamp ||
-          before.finalizers !== after.finalizers;
+          !sameValue(before.ownerReferences, after.ownerReferences) ||
+          !sameValue(before.finalizers, after.finalizers);
         if (!changed) return;
         if (needsLook(object)) queue.add(keyFor(type, object));
         enqueueOwnersOf(old);

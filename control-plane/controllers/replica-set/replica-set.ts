@@ -18,12 +18,14 @@ import type { Controller, ControllerContext, ControllerDefinition } from '../con
 import { OwnWrites } from '../own-writes.ts';
 import { claim, controllerOf, controllerReference, withController, withoutOwners } from '../ownership.ts';
 import { isActive } from '../pod-state.ts';
-import { sameStatus } from '../same-value.ts';
+import { sameStatus, sameValue } from '../same-value.ts';
 import { BY_NAMESPACE, BY_OWNER } from '../shared-informers.ts';
 import { ignoreNotFound, isNamespaceTerminating, mayHaveHappened, slowStart } from '../writes.ts';
 import { planReplicaSet, type ReplicaFailure, replicaSetStatus } from './plan.ts';
 
 const NAME = 'replicaset-controller';
+/** Milliseconds between two writes of a status whose counts of ready pods change only: many pods become ready at once. */
+const STATUS_INTERVAL_MS = 50;
 
 /** The ReplicaSet controller. */
 export const replicaSetController: ControllerDefinition = { name: NAME, create };
@@ -35,16 +37,21 @@ function create(context: ControllerContext): Controller {
   const pods = informers.of(KINDS.Pod);
   const ownWrites = new OwnWrites(pods);
   const events = context.events(NAME);
+  /** When the status of a set was last written, in monotonic milliseconds. */
+  const statusWrittenMs = new Map<string, number>();
 
   const enqueueSelecting = (pod: corev1.Pod): void => {
     for (const set of sets.byIndex(BY_NAMESPACE, pod.metadata?.namespace ?? '')) {
       if (matchesLabels(labelRequirements(set.spec?.selector), pod.metadata?.labels)) queue.add(objectKey(set));
     }
   };
-  const enqueueOwner = (pod: corev1.Pod): boolean => {
+  const enqueueOwner = (pod: corev1.Pod, urgent = true): boolean => {
     const owner = controllerOf(pod);
     if (owner === undefined) return false;
-    if (owner.kind === 'ReplicaSet') queue.add(`${pod.metadata?.namespace ?? ''}/${owner.name ?? ''}`);
+    if (owner.kind !== 'ReplicaSet') return true;
+    const key = `${pod.metadata?.namespace ?? ''}/${owner.name ?? ''}`;
+    const sinceMs = clock.monotonicMs() - (statusWrittenMs.get(key) ?? Number.NEGATIVE_INFINITY);
+    queue.addAfter(key, urgent ? 0 : STATUS_INTERVAL_MS - sinceMs);
     return true;
   };
   sets.addHandler({
@@ -54,13 +61,16 @@ function create(context: ControllerContext): Controller {
   });
   pods.addHandler({
     onAdd: (pod) => {
-      if (!enqueueOwner(pod)) enqueueSelecting(pod);
+      if (!enqueueOwner(pod, false)) enqueueSelecting(pod);
     },
     onUpdate: (old, pod) => {
-      enqueueOwner(old);
-      if (!enqueueOwner(pod)) enqueueSelecting(pod);
+      const moved = controllerOf(old)?.uid !== controllerOf(pod)?.uid;
+      if (moved) enqueueOwner(old);
+      const relabelled = !sameValue(old.metadata?.labels, pod.metadata?.labels);
+      const urgent = moved || relabelled || isActive(old) !== isActive(pod);
+      if (!enqueueOwner(pod, urgent)) enqueueSelecting(pod);
     },
-    onDelete: (pod) => void enqueueOwner(pod),
+    onDelete: (pod) => void enqueueOwner(pod, isActive(pod)),
   });
 
   /** Pods the set controls, after taking over and letting go. */
@@ -155,6 +165,7 @@ function create(context: ControllerContext): Controller {
     const set = sets.get(key);
     if (set === undefined) {
       ownWrites.forget(key);
+      statusWrittenMs.delete(key);
       return done;
     }
     const owned = await claimPods(key, set, signal);
@@ -172,7 +183,10 @@ function create(context: ControllerContext): Controller {
     // What was just deleted must not be counted on by anybody who reads the status.
     const left = owned.filter((pod) => !plan.remove.includes(pod));
     const { status, recheckMs } = replicaSetStatus({ replicaSet: set, pods: left, nowMs }, trouble, rfc3339(nowMs));
+    // The pods just made bring the key back as soon as they are seen; only then there is something to tell.
+    if (plan.create > 0 && failure === undefined) return done;
     if (!sameStatus(status, set.status)) {
+      statusWrittenMs.set(key, clock.monotonicMs());
       await ignoreNotFound(client.update(KINDS.ReplicaSet, { ...set, status }, { subresource: 'status', signal }));
     }
     if (failure !== undefined) throw failure;

@@ -113,6 +113,7 @@ function keepServerOwned(next: KubeObject, old: KubeObject): NonNullable<KubeObj
   const before = old.metadata ?? {};
   const meta = { ...next.metadata };
   delete meta.selfLink;
+  delete meta.managedFields;
   for (const field of ['uid', 'creationTimestamp', 'deletionTimestamp', 'generateName'] as const) {
     if (before[field] === undefined) delete meta[field];
     else meta[field] = before[field];

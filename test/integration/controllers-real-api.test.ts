@@ -5,6 +5,7 @@ import { LEADER_TASKS } from '../../control-plane/leader-tasks.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { rfc3339 } from '../../lib/clock.ts';
 import { Informer } from '../../lib/informer.ts';
+import { compareVersions } from '../../lib/resource-version.ts';
 import { type appsv1, type corev1, KINDS } from '../../proto/index.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
 import { deployment, isReady, template } from './controllers-harness.ts';
@@ -73,21 +74,26 @@ describe.skipIf(apiUnavailable() !== undefined)('controllers and scheduler over 
       const { status, spec, metadata } = informer.get(`${namespace}/web`) ?? {};
       return (
         metadata !== undefined &&
+        compareVersions(informer.resourceVersion, changed) >= 0 &&
         status?.observedGeneration === metadata.generation &&
         (status?.updatedReplicas ?? 0) === spec?.replicas &&
         (status?.availableReplicas ?? 0) === spec?.replicas &&
         (status?.replicas ?? 0) === spec?.replicas
       );
     }, limit());
+  /** The version of the last change made here: the cache must have seen it before it is asked. */
+  let changed = '';
   async function start(namespace: string, replicas: number): Promise<void> {
     await client.create(KINDS.Namespace, { metadata: { name: namespace } });
-    await client.create(KINDS.Deployment, inNamespace(deployment('web', { replicas }), namespace));
+    const made = await client.create(KINDS.Deployment, inNamespace(deployment('web', { replicas }), namespace));
+    changed = made.metadata?.resourceVersion ?? '';
     await rolledOut(namespace);
   }
   async function change(namespace: string, to: (spec: appsv1.DeploymentSpec) => appsv1.DeploymentSpec): Promise<void> {
     const current = await client.get(KINDS.Deployment, { namespace, name: 'web' });
     const metadata = { ...current.metadata, resourceVersion: undefined };
-    await client.update(KINDS.Deployment, { ...current, metadata, spec: to(current.spec ?? {}) });
+    const written = await client.update(KINDS.Deployment, { ...current, metadata, spec: to(current.spec ?? {}) });
+    changed = written.metadata?.resourceVersion ?? '';
   }
   const podsIn = (namespace: string): corev1.Pod[] =>
     pods.list().filter((pod) => pod.metadata?.namespace === namespace);

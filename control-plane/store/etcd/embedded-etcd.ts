@@ -27,7 +27,7 @@ export interface EmbeddedEtcdOptions extends EtcdSettings {
 }
 
 /** An etcd that ran this long was well: the next restart is quick again. */
-const STABLE_AFTER_MS = 60_000;
+const STABLE_AFTER_MS = 10_000;
 /** How often we look whether an adopted etcd, which is not our child, still runs. */
 const ADOPTED_CHECK_MS = 1_000;
 const READY_CHECK_MS = 25;
@@ -92,7 +92,7 @@ export class EmbeddedEtcd {
   /** Keeps the etcd that `start` found or made running, until `signal` aborts. Leaves it running then. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
-    const backoff = new Backoff({ initialMs: 250, maxMs: 10_000 });
+    const backoff = new Backoff({ initialMs: 250, maxMs: 5_000 });
     while (!signal.aborted) {
       const sinceMs = performance.now();
       const process = await this.process();

@@ -16,7 +16,7 @@ describe('etcdArguments', () => {
         '--trusted-ca-file=/ca',
         '--peer-client-cert-auth=true',
         '--heartbeat-interval=500',
-        '--election-timeout=5000',
+        '--election-timeout=2500',
         '--auto-compaction-mode=periodic',
       ]),
     );

@@ -1,124 +1,29 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
-import { FakeClock } from '../../lib/clock.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { waitFor } from '../../test/harness/wait.ts';
 import { ImageError } from '../images/image-store.ts';
-import { MemoryImageStore } from '../images/memory-image-store.ts';
-import type { PodNetwork } from '../network/pod-network.ts';
-import { nodePaths } from '../paths.ts';
-import { ProbeWheel } from '../probes/probe-wheel.ts';
-import { MemoryRuntime } from '../runtime/memory-runtime.ts';
-import type { PodEnvironment } from './environment.ts';
-import { PodWorkers } from './pod-workers.ts';
-import { StartLimit } from './start-limit.ts';
-import { StatusWriter } from './status-writer.ts';
-
-/** Addresses without any network. */
-function memoryNetwork(): PodNetwork & { readonly attached: Map<string, string> } {
-  const attached = new Map<string, string>();
-  const attachment = (podUid: string) => ({
-    podUid,
-    podName: '',
-    podNamespace: '',
-    ips: [attached.get(podUid) ?? ''],
-    netnsPath: '',
-    hostPorts: [],
-  });
-  return {
-    attached,
-    start: async () => undefined,
-    setup: async ({ podUid }) => {
-      attached.set(podUid, `10.0.0.${attached.size + 2}`);
-      return attachment(podUid);
-    },
-    teardown: async (podUid) => void attached.delete(podUid),
-    inspect: async (podUid) => (attached.has(podUid) ? attachment(podUid) : null),
-    list: async () => [...attached.keys()].map(attachment),
-    sweep: async () => [],
-    check: async () => null,
-    stop: async () => undefined,
-  };
-}
-
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+import { MemoryAgent } from '../testing/memory-agent.ts';
 
 describe('pod workers', () => {
-  let root: string;
-  let clock: FakeClock;
-  let api: MemoryResourceClient;
-  let runtime: MemoryRuntime;
-  let images: MemoryImageStore;
-  let network: ReturnType<typeof memoryNetwork>;
+  let agent: MemoryAgent;
+  let api: MemoryAgent['api'];
+  let clock: MemoryAgent['clock'];
+  let runtime: MemoryAgent['runtime'];
+  let images: MemoryAgent['images'];
+  let network: MemoryAgent['network'];
   let events: string[];
-  let stop: AbortController;
-  let running: Promise<void>;
-  let statuses: StatusWriter;
 
   beforeEach(async () => {
-    root = mkdtempSync(join(tmpdir(), 'skiff-worker-'));
-    clock = new FakeClock(Date.now());
-    api = new MemoryResourceClient({ clock });
-    runtime = new MemoryRuntime();
-    images = new MemoryImageStore();
-    images.add(['app:1'], { config: { cmd: ['sleep', '1000'] } });
-    network = memoryNetwork();
-    events = [];
-    await startAgent();
+    agent = new MemoryAgent();
+    ({ api, clock, runtime, images, network, events } = agent);
+    await agent.start();
   });
 
-  afterEach(async () => {
-    await stopAgent();
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterEach(() => agent.close());
 
-  async function startAgent(): Promise<void> {
-    stop = new AbortController();
-    statuses = new StatusWriter({ client: api, clock, log: quiet });
-    const env: PodEnvironment = {
-      client: api,
-      runtime,
-      network,
-      images,
-      resolveUser: async () => ({ uid: 0, gid: 0, additionalGids: [] }),
-      statuses,
-      events: { record: (_, __, reason, message) => void events.push(`${reason}: ${message}`) },
-      starts: new StartLimit(4),
-      wheel: new ProbeWheel(clock),
-      clock,
-      log: quiet,
-      paths: nodePaths(root),
-      node: {
-        name: 'node',
-        ips: ['10.9.9.9'],
-        memoryBytes: 1024 ** 3,
-        allocatable: {},
-        clusterDomain: 'cluster.local',
-        cgroupRoot: 'x',
-        podPidsLimit: 100,
-        runtimeName: 'memory',
-        resolvConfPath: '/etc/resolv.conf',
-        hostsPath: '/etc/hosts',
-      },
-    };
-    const workers = new PodWorkers(env);
-    await workers.adopt();
-    running = workers.run(stop.signal);
-  }
-
-  async function stopAgent(): Promise<void> {
-    stop.abort();
-    await running;
-    statuses.close();
-  }
-
-  async function create(spec: corev1.PodSpec): Promise<corev1.Pod> {
-    const pod = { metadata: { name: 'p', namespace: 'default' }, spec: { nodeName: 'node', ...spec } };
-    return api.create(KINDS.Pod, pod);
-  }
+  const create = (spec: corev1.PodSpec): Promise<corev1.Pod> => agent.createPod(spec);
 
   /** Waits in real time; `everyTurn` moves the fake one. */
   function until(what: string, holds: (pod: corev1.Pod) => boolean, advanceMs = 0): Promise<corev1.Pod> {
@@ -213,12 +118,12 @@ describe('pod workers', () => {
   test('a new agent goes on with the same containers, without the server too', async () => {
     await create({ containers: [C] });
     const before = await until('running', isRunning);
-    await stopAgent();
+    await agent.stop();
     const calls = runtime.calls.length;
     api.intercept(() => {
       throw new Error('the server is away');
     });
-    await startAgent();
+    await agent.start();
     runtime.exit(`${before.metadata?.uid}-0-c`, 9);
     await waitFor('the restart', async () => {
       const all = await runtime.listContainers(before.metadata?.uid);
@@ -230,25 +135,25 @@ describe('pod workers', () => {
   test('what belongs to no known pod is removed at start', async () => {
     await create({ containers: [C] });
     const pod = await until('running', isRunning);
-    await stopAgent();
-    rmSync(join(root, 'run/skiff/pods', pod.metadata?.uid ?? ''), { recursive: true });
+    await agent.stop();
+    rmSync(join(agent.root, 'run/skiff/pods', pod.metadata?.uid ?? ''), { recursive: true });
     api.intercept(() => {
       throw new Error('the server is away');
     });
-    await startAgent();
+    await agent.start();
     expect(await runtime.listSandboxes()).toEqual([]);
   });
 
   test('a pod deleted while the agent was away is ended', async () => {
     const pod = await create({ containers: [C] });
     await until('running', isRunning);
-    await stopAgent();
+    await agent.stop();
     await api.delete(
       KINDS.Pod,
       { namespace: 'default', name: 'p' },
       { gracePeriodSeconds: 0, uid: pod.metadata?.uid ?? '' },
     );
-    await startAgent();
+    await agent.start();
     await waitFor('the sandbox to go', async () => {
       await clock.advance(500);
       return (await runtime.listSandboxes()).length === 0;

@@ -101,7 +101,7 @@ const REFUSED = Object.assign(new Error('only the control plane may call this'),
 function streamHandlers({ workers, runtime, log }: AgentServerOptions): UntypedServiceImplementation {
   const logs = (call: ServerWritableStream<streamsv1.LogsRequest, streamsv1.LogsReply>): void => {
     if (!isControlPlane(call)) {
-      call.destroy(REFUSED);
+      call.emit('error', REFUSED);
       return;
     }
     const gone = new AbortController();
@@ -119,16 +119,16 @@ function streamHandlers({ workers, runtime, log }: AgentServerOptions): UntypedS
     send().then(
       () => call.end(),
       (err: unknown) => {
-        if (!gone.signal.aborted) call.destroy(serviceError(err));
+        if (!gone.signal.aborted) call.emit('error', serviceError(err));
       },
     );
   };
   const exec = (call: Parameters<typeof serveExec>[0]): void => {
     if (!isControlPlane(call)) {
-      call.destroy(REFUSED);
+      call.emit('error', REFUSED);
       return;
     }
-    serveExec(call, { workers, runtime }, (err) => call.destroy(serviceError(err))).catch((err: unknown) => {
+    serveExec(call, { workers, runtime }, (err) => call.emit('error', serviceError(err))).catch((err: unknown) => {
       log.error({ err }, 'exec failed');
     });
   };

@@ -76,7 +76,7 @@ export function imageHandlers(images: ImageStore, changed: () => void): UntypedS
         call.end();
       },
       (err: unknown) => {
-        if (!gone.signal.aborted) call.destroy(serviceError(err));
+        if (!gone.signal.aborted) call.emit('error', serviceError(err));
       },
     );
   };

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { streamsv1 } from '../../proto/api.ts';
 import type { DuplexCall } from '../connection/grpc-connection.ts';
@@ -103,6 +104,9 @@ type ExecCall = DuplexCall<streamsv1.ExecRequest, streamsv1.ExecReply>;
 function makeRaw(stdin: RawInput, call: ExecCall): () => void {
   const onResize = (): void => void call.send({ resize: terminalSize() });
   stdin.setRawMode?.(true);
+  // Node leaves the terminal turning "\n" into "\r\n" on output, but here the other end's terminal does that already. Switching
+  // raw mode off restores this too.
+  if (stdin === process.stdin) spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   process.stdout.on('resize', onResize);
   return () => {
     process.stdout.off('resize', onResize);

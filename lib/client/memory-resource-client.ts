@@ -4,21 +4,11 @@
  * without validation, defaulting and admission. Faults are made on demand.
  */
 import { randomUUID } from 'node:crypto';
-import rfc6902 from 'rfc6902';
-import {
-  type corev1,
-  fromJson,
-  type Json,
-  type JsonObject,
-  KINDS,
-  type KubeObject,
-  type ResourceType,
-  toJson,
-} from '../../proto/index.ts';
+import { type corev1, fromJson, KINDS, type KubeObject, type ResourceType, toJson } from '../../proto/index.ts';
 import { type Clock, rfc3339, systemClock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
-import { matchesFields, matchesLabels, parseFieldSelector, parseLabelSelector } from '../selectors.ts';
-import { ChangeHistory, type Matcher } from './memory-history.ts';
+import { ChangeHistory } from './memory-history.ts';
+import { matcher, patched } from './memory-requests.ts';
 import * as rules from './memory-rules.ts';
 import type {
   DeleteOptions,
@@ -353,38 +343,6 @@ export class MemoryResourceClient implements ResourceClient {
   #shelvesOf(type: ResourceType | undefined): Iterable<Shelf> {
     return type === undefined ? this.#shelves.values() : [this.#shelf(type)];
   }
-}
-
-function matcher(options: SelectOptions): Matcher {
-  const labels = parseLabelSelector(options.labelSelector ?? '');
-  const fields = parseFieldSelector(options.fieldSelector ?? '');
-  return (object) =>
-    (options.namespace === undefined || object.metadata?.namespace === options.namespace) &&
-    matchesLabels(labels, object.metadata?.labels) &&
-    matchesFields(fields, (path) => rules.fieldValue(object, path));
-}
-
-function patched(json: JsonObject, patch: Patch): Json {
-  if (patch.type === 'merge') return merged(json, patch.body);
-  if (patch.type === 'json') {
-    const target = structuredClone(json);
-    const failure = rfc6902.applyPatch(target, patch.body as unknown as rfc6902.Operation[]).find((e) => e !== null);
-    if (failure !== undefined) throw new ApiError('Invalid', `Cannot apply the JSON patch: ${failure.message}`);
-    return target;
-  }
-  throw new ApiError('BadRequest', 'Cannot patch in memory: strategic merge patches are not simulated');
-}
-
-/** RFC 7396. */
-function merged(target: Json | undefined, patch: Json): Json {
-  if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch;
-  const base = target !== null && typeof target === 'object' && !Array.isArray(target) ? target : {};
-  const out: JsonObject = { ...base };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete out[key];
-    else out[key] = merged(out[key], value);
-  }
-  return out;
 }
 
 function copy<T>(value: T): T {

@@ -1,6 +1,7 @@
 /** The processes of a running cluster, by part. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { cpuShare, pidsWith, proportionalBytes, residentBytes } from './measure.ts';
+import { join } from 'node:path';
+import { cpuSeconds, cpuShare, ownCpuSeconds, pidsWith, proportionalBytes, residentBytes } from './measure.ts';
 import { monitorPids } from './outside.ts';
 import type { World } from './world.ts';
 
@@ -31,13 +32,19 @@ export function clusterProcesses(world: World): ClusterProcesses {
   const having = (pattern: RegExp): number[] =>
     all.filter(({ command }) => pattern.test(command)).map(({ pid }) => pid);
   const keepers = having(/skiff-keep/);
-  const server = having(/^\S*node .*skiff server /);
-  const agent = having(/^\S*node .*skiff agent /);
+  const server = kept(world, 'server');
+  const agent = kept(world, 'agent');
   const etcd = having(/^\S*etcd /);
   if (server.length !== 1 || agent.length !== 1 || etcd.length !== 1) {
     throw new Error(`expected one server, agent and etcd: ${JSON.stringify(all)}`);
   }
   return { etcd, server, agent: [...agent, ...childrenOf(agent[0] ?? 0)], keepers, monitors };
+}
+
+/** Written by the program's keeper; the programs give themselves shorter names. */
+function kept(world: World, name: string): number[] {
+  const pid = Number(readFileSync(join(world.dir, 'run/skiff', `${name}.pid`), 'utf8'));
+  return residentBytes(pid) > 0 ? [pid] : [];
 }
 
 /** What every part uses now. */
@@ -59,6 +66,31 @@ export async function idleCpu(
   const shares = await Promise.all([etcd, server, agent, keepers, monitors].map((pids) => cpuShare(pids, seconds)));
   const [a = 0, b = 0, c = 0, d = 0, e = 0] = shares;
   return { etcd: a, server: b, agent: c, keepers: d, monitors: e };
+}
+
+/** CPU seconds used so far, by part. */
+export interface CpuUse {
+  readonly etcd: number;
+  readonly server: number;
+  /** The agent alone. */
+  readonly agent: number;
+  /** Its shells, and everything that they or it started and saw end. */
+  readonly tools: number;
+  readonly monitors: number;
+}
+
+/** What each part has used so far. */
+export function cpuUse({ etcd, server, agent, monitors }: ClusterProcesses): CpuUse {
+  const sum = (pids: readonly number[]): number => pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
+  const [program = 0, ...shells] = agent;
+  const own = ownCpuSeconds(program);
+  return {
+    etcd: sum(etcd),
+    server: sum(server),
+    agent: own,
+    tools: sum(shells) + cpuSeconds(program) - own,
+    monitors: sum(monitors),
+  };
 }
 
 /** All parts together. */

@@ -33,12 +33,24 @@ function statusKib(pid: number, key: string): number {
 
 /** CPU seconds a process has used, with those of its children that have ended. */
 export function cpuSeconds(pid: number): number {
+  const [user = 0, system = 0, childUser = 0, childSystem = 0] = cpuTicks(pid);
+  return (user + system + childUser + childSystem) / 100;
+}
+
+/** CPU seconds a process has used itself. */
+export function ownCpuSeconds(pid: number): number {
+  const [user = 0, system = 0] = cpuTicks(pid);
+  return (user + system) / 100;
+}
+
+/** utime, stime, cutime and cstime of `/proc/<pid>/stat`; nothing when it is gone. */
+function cpuTicks(pid: number): number[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) / 100;
+    return fields.slice(11, 15).map(Number);
   } catch {
-    return 0;
+    return [];
   }
 }
 

@@ -1,6 +1,7 @@
 /** Looking at pods from outside: what the kernel knows, whatever the API says. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { World } from './world.ts';
 
 /** One mounted tree with all pods' cgroups in it: any controller's, or the unified one. */
@@ -25,17 +26,26 @@ export function podProcesses(folder: string): number[] {
   return [...pids(folder), ...own];
 }
 
-/** Throws unless each of these pods has a live process of its command in its cgroup. */
-export function checkRunning(world: World, uids: readonly string[], command: string): void {
+/** How long after Ready the command may still be on its way from the runtime's first process to its own. */
+const EXEC_GRACE_MS = 1000;
+
+/**
+ * Throws unless each of these pods has a live process of its command in its cgroup. Returns how many had not yet become their command
+ * at the first look (the runtime lets the process go, and the kernel has to run it).
+ */
+export async function checkRunning(world: World, uids: readonly string[], command: string): Promise<number> {
   const cgroups = podCgroups(world);
-  for (const uid of uids) {
-    const folder = cgroups.get(uid);
-    if (folder === undefined) throw new Error(`pod ${uid} is said to be Ready and has no cgroup`);
-    const running = podProcesses(folder).map(commandOf);
-    if (!running.some((line) => line.includes(command))) {
-      throw new Error(`pod ${uid} is said to be Ready and does not run ${command}: [${running.join(', ')}]`);
+  const running = (uid: string): boolean =>
+    podProcesses(cgroups.get(uid) ?? '').some((pid) => commandOf(pid).startsWith(command));
+  const late = uids.filter((uid) => !running(uid));
+  const deadline = performance.now() + EXEC_GRACE_MS;
+  for (const uid of late) {
+    while (!running(uid)) {
+      if (performance.now() > deadline) throw new Error(`pod ${uid} is said to be Ready and does not run ${command}`);
+      await delay(1);
     }
   }
+  return late.length;
 }
 
 /** What pods have on this machine, one line each; empty when all of it is gone. */

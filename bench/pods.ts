@@ -5,7 +5,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { GrpcResourceClient } from '../lib/client/grpc-resource-client.ts';
 import { apiv1, type appsv1, KINDS } from '../proto/index.ts';
-import { clusterProcesses, idleCpu, type MemoryUse, memoryUse, total } from './cluster-processes.ts';
+import {
+  type CpuUse,
+  clusterProcesses,
+  cpuUse,
+  idleCpu,
+  type MemoryUse,
+  memoryUse,
+  total,
+} from './cluster-processes.ts';
 import { atLeast, atMost, type BenchResult, type Figure, printResult, progress, type Table } from './figures.ts';
 import { quantile } from './measure.ts';
 import { checkRunning, podTraces } from './outside.ts';
@@ -50,7 +58,7 @@ async function run(inside: World): Promise<BenchResult> {
   figures.push(...memoryFigures(empty, 'no pods'));
   if (atRest) figures.push(...(await idleFigures(bench, 'empty', 1)));
   figures.push(...(await applyToReady(bench, tables)));
-  figures.push(...(await scaleUp(bench)));
+  figures.push(...(await scaleUp(bench, tables)));
   if (atRest) await delay(10_000);
   const full = memoryUse(clusterProcesses(inside));
   figures.push(...memoryFigures(full, `${PODS} pods`), ...overhead(empty, full));
@@ -77,6 +85,7 @@ async function apply({ world: { connection } }: Bench, object: appsv1.Deployment
 async function applyToReady(bench: Bench, tables: Table[]): Promise<Figure[]> {
   const { view } = bench;
   const samples: number[] = [];
+  let late = 0;
   const starts: { readonly uid: string; readonly appliedMs: number; readonly answeredMs: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     if (round % 10 === 0) progress(`apply to Ready, ${round} of ${ROUNDS}`);
@@ -87,7 +96,7 @@ async function applyToReady(bench: Bench, tables: Table[]): Promise<Figure[]> {
     await view.until(`pod of ${name}`, () => view.ready().length === 1);
     samples.push(now() - appliedMs);
     const uid = view.ready()[0]?.metadata?.uid ?? '';
-    checkRunning(bench.world, [uid], COMMAND.join(' '));
+    late += await checkRunning(bench.world, [uid], COMMAND.join(' '));
     starts.push({ uid, appliedMs, answeredMs: await answeredMs });
     await bench.client.delete(KINDS.Deployment, { namespace: 'default', name }, { propagationPolicy: 'Background' });
     await gone(bench, 30_000);
@@ -120,24 +129,32 @@ async function gone({ world: { connection: _, ...rest }, view }: Bench, timeoutM
   }
 }
 
-async function scaleUp(bench: Bench): Promise<Figure[]> {
+async function scaleUp(bench: Bench, tables: Table[]): Promise<Figure[]> {
   const { view } = bench;
   await apply(bench, deployment('many', 1, IMAGE, COMMAND));
   await view.until('the first pod', () => view.ready().length === 1);
   await delay(1000);
   progress(`1 to ${PODS} replicas`);
+  const cpuBefore = cpuUse(clusterProcesses(bench.world));
   const started = now();
   await apply(bench, deployment('many', PODS, IMAGE, COMMAND));
   await view.until(`${PODS} Ready pods`, () => view.ready().length === PODS, 120_000);
   const seconds = (now() - started) / 1000;
-  checkRunning(
+  await delay(500);
+  tables.push(cpuTable(cpuBefore, cpuUse(clusterProcesses(bench.world))));
+  const late = await checkRunning(
     bench.world,
     view.ready().map(({ metadata }) => metadata?.uid ?? ''),
     COMMAND.join(' '),
   );
   const rate = (PODS - 1) / seconds;
   return [
-    { what: `scale 1 → ${PODS}, until all Ready`, value: seconds, unit: 's' },
+    {
+      what: `scale 1 → ${PODS}, until all Ready`,
+      value: seconds,
+      unit: 's',
+      note: `every process found in its cgroup, ${late} not at the first look`,
+    },
     { what: `scale 1 → ${PODS}, rate`, value: rate, unit: 'pods/s', bar: atLeast(30) },
   ];
 }
@@ -219,6 +236,16 @@ async function idleFigures({ world: inside }: Bench, when: string, barPercent: n
       note: `etcd ${percent(parts.etcd)}, server ${percent(parts.server)}, agent ${percent(parts.agent)}, monitors ${percent(parts.monitors)}; over ${IDLE_SECONDS} s`,
     },
   ];
+}
+
+function cpuTable(before: CpuUse, after: CpuUse): Table {
+  const perPod = (part: keyof CpuUse): string => (((after[part] - before[part]) * 1000) / (PODS - 1)).toFixed(1);
+  const parts = ['etcd', 'server', 'agent', 'tools', 'monitors'] as const;
+  return {
+    title: `CPU time per pod while scaling 1 → ${PODS}, ms (tools: what the agent starts; monitors: with the runtime they start)`,
+    header: ['part', 'ms per pod'],
+    rows: parts.map((part) => [part, perPod(part)]),
+  };
 }
 
 function memoryTable(empty: MemoryUse, full: MemoryUse): Table {

@@ -27,10 +27,11 @@ export function stepTable(file: string, news: readonly News[], starts: readonly 
   const bySteps = new Map<string, Step[]>();
   for (const start of starts) {
     const steps = [...moments(start, news), ...(traced.get(start.uid) ?? []).map((line) => agentStep(line, start))];
+    const readyMs = steps.find(({ name }) => name === READY)?.endMs ?? Number.POSITIVE_INFINITY;
     const seen = new Set<string>();
     for (const step of steps) {
       const nth = seen.has(step.name) ? `${step.name} (again)` : step.name;
-      if (seen.has(nth)) continue;
+      if (seen.has(nth) || step.endMs > readyMs) continue;
       seen.add(nth);
       bySteps.set(nth, [...(bySteps.get(nth) ?? []), step]);
     }
@@ -54,6 +55,8 @@ export function stepTable(file: string, news: readonly News[], starts: readonly 
     ]),
   };
 }
+
+const READY = 'watch: Pod Ready';
 
 interface TraceLine {
   readonly atMs: number;
@@ -90,7 +93,7 @@ function moments({ uid, appliedMs, answeredMs }: Start, news: readonly News[]): 
     ['watch: Pod made', of[0]?.atMs],
     ['watch: Pod bound', pod(({ spec }) => (spec?.nodeName ?? '') !== '')],
     ['watch: Pod has an address', pod(({ status }) => (status?.podIP ?? '') !== '')],
-    ['watch: Pod Ready', pod(isReady)],
+    [READY, pod(isReady)],
   ];
   return list.flatMap(([name, atMs]) => (atMs === undefined ? [] : [{ name, endMs: atMs - appliedMs }]));
 }

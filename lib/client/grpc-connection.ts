@@ -2,6 +2,7 @@
  * A connection to the API's servers: a list of endpoints, mutual TLS, deadlines, cancellation, and errors as
  * {@link ApiError}s. Knows methods, not kinds.
  */
+import { setMaxListeners } from 'node:events';
 import {
   ChannelCredentials,
   Client,
@@ -131,6 +132,8 @@ export class GrpcConnection {
 
   /** The first endpoint, from the one in use on, whose connection is up or comes up. */
   async #connect(signal?: AbortSignal): Promise<{ client: Client; endpoint: string }> {
+    // One signal may end any number of calls.
+    if (signal !== undefined) setMaxListeners(0, signal);
     const { endpoints } = this.#options;
     let failure: ApiError | undefined;
     for (let tried = 0; tried < endpoints.length; tried++) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import {
@@ -53,6 +54,8 @@ export class ApiServer {
   constructor(options: ApiServerOptions) {
     const { log } = options;
     this.#log = log;
+    // Every open stream listens to it.
+    setMaxListeners(0, this.#stopping.signal);
     this.#server = new Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_send_message_length': -1,

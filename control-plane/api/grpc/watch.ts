@@ -8,8 +8,8 @@ import { checkAccess, type StreamingVerb } from './call.ts';
 import { columnsOf, jsonOf, outputOf, rowOf } from './reply.ts';
 import { packOtherWatchEvent, packWatchEvent } from './wire.ts';
 
-/** Most bytes in one reply, beyond its first event. */
-const MAX_REPLY_BYTES = 1_000_000;
+/** Most bytes in one reply, beyond its first event: one reply is what each slow watcher costs. */
+const MAX_REPLY_BYTES = 128 * 1024;
 
 const EVENT_TYPES = {
   ADDED: apiv1.EventType.ADDED,
@@ -53,18 +53,35 @@ function* encodeBatch(definition: AnyDefinition, batch: WatchBatch, output: apiv
   for (const event of batch.events) {
     const part = encodeOnce(definition, event, output);
     if (bytes > 0 && bytes + part.byteLength > MAX_REPLY_BYTES) {
-      yield concat(parts);
+      yield concat(parts, batch.unfiltered);
       parts = [];
       bytes = 0;
     }
     parts.push(part);
     bytes += part.byteLength;
   }
-  if (parts.length > 0) yield concat(parts);
+  if (parts.length > 0) yield concat(parts, batch.unfiltered);
 }
 
-function concat(parts: readonly Buffer[]): Buffer {
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+/** The last reply that began with an event's bytes, and the bytes it ended with. */
+interface Joined {
+  readonly count: number;
+  readonly last: Buffer | undefined;
+  readonly reply: Buffer;
+}
+
+const joined = new WeakMap<Buffer, Joined>();
+
+/** Parts as one reply. Watchers that keep pace are given the same events at the same time, and so the same reply. */
+function concat(parts: readonly Buffer[], unfiltered: boolean): Buffer {
+  const [first] = parts;
+  if (first === undefined || parts.length === 1) return first ?? Buffer.alloc(0);
+  const last = parts.at(-1);
+  const known = unfiltered ? joined.get(first) : undefined;
+  if (known !== undefined && known.count === parts.length && known.last === last) return known.reply;
+  const reply = Buffer.concat(parts);
+  if (unfiltered) joined.set(first, { count: parts.length, last, reply });
+  return reply;
 }
 
 /** Encodings kept with a change: one for each way watchers see it (selectors make a change an ADDED for some of them). */

@@ -35,6 +35,8 @@ export interface WatchBatch {
   readonly version: ResourceVersion;
   readonly bookmark: boolean;
   readonly initialEventsEnd: boolean;
+  /** No selector left anything out: watchers of the same events with the same number of them have the same events. */
+  readonly unfiltered: boolean;
 }
 
 /** A bookmark at least this often while nothing else comes. */
@@ -63,7 +65,7 @@ export async function* watchObjects(
     const list = services.cache.list(prefix);
     yield* initialEvents(list.entries, list.version, selection);
     if (options.sendInitialEvents) {
-      yield { events: [], version: list.version, bookmark: true, initialEventsEnd: true };
+      yield { events: [], version: list.version, bookmark: true, initialEventsEnd: true, unfiltered: false };
     }
     from = list.version;
   }
@@ -73,11 +75,13 @@ export async function* watchObjects(
   };
   for await (const batch of services.cache.watch(prefix, from, signal, cacheOptions)) {
     if (batch.events.length === 0) {
-      yield { events: [], version: batch.version, bookmark: true, initialEventsEnd: false };
+      yield { events: [], version: batch.version, bookmark: true, initialEventsEnd: false, unfiltered: false };
       continue;
     }
     const events = batch.events.flatMap((event) => seenThrough(selection, event) ?? []);
-    if (events.length > 0) yield { events, version: batch.version, bookmark: false, initialEventsEnd: false };
+    const unfiltered = selection.everything;
+    if (events.length > 0)
+      yield { events, version: batch.version, bookmark: false, initialEventsEnd: false, unfiltered };
   }
 }
 
@@ -93,7 +97,7 @@ function* initialEvents(
     const events = chosen
       .slice(at, at + INITIAL_BATCH)
       .map((entry): WatchedEvent => ({ type: 'ADDED', entry, version: entry.version, source: undefined }));
-    yield { events, version, bookmark: false, initialEventsEnd: false };
+    yield { events, version, bookmark: false, initialEventsEnd: false, unfiltered: false };
   }
 }
 

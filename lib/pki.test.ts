@@ -19,7 +19,7 @@ function handshake(server: KeyPairPem, client: KeyPairPem, ca: string, servernam
       { ...server, ca, requestCert: true, rejectUnauthorized: true },
       (socket: TLSSocket) => {
         const { CN, O } = socket.getPeerCertificate().subject;
-        socket.end(`${CN} ${O ?? ''}`);
+        socket.end([CN, O].flat().join(' '));
       },
     );
     listener.on('tlsClientError', reject);

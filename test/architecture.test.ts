@@ -59,7 +59,8 @@ describe('imports', () => {
       if (isTest(file) || file.endsWith('/main.ts')) continue;
       for (const target of importsOf(file)) {
         const adapter = ADAPTERS.find((a) => target.startsWith(a));
-        if (adapter !== undefined && !file.startsWith(`${dirname(`${adapter}x`)}/`)) wrong.push(`${file} imports ${target}`);
+        if (adapter !== undefined && !file.startsWith(`${dirname(`${adapter}x`)}/`))
+          wrong.push(`${file} imports ${target}`);
       }
     }
     expect(wrong).toEqual([]);

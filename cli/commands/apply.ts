@@ -7,6 +7,7 @@ import { locateCauses } from '../manifest/locate-causes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { ManifestError } from '../manifest/manifest-error.ts';
 import { readManifests } from '../manifest/read-manifests.ts';
+import { readOptions } from '../manifest/read-options.ts';
 import { collect } from '../resources/collect.ts';
 import { manifestTarget } from '../resources/find-objects.ts';
 import { localIdentity } from '../resources/identity.ts';
@@ -42,11 +43,7 @@ export const apply: Verb = {
           throw new CliError('--prune is not served yet; delete what is no longer wanted by name');
         if (options.filename === undefined)
           throw new CliError('must specify -f, --filename with a file, folder, address or -');
-        const manifests = await readManifests(options.filename, {
-          stdin: terminal.stdin,
-          recursive: options.recursive === true,
-          signal: terminal.signal,
-        });
+        const manifests = await readManifests(options.filename, readOptions(terminal, options));
         await withSession(terminal, options, (session) => runApply(session, manifests, options));
       });
     addExamples(command, [

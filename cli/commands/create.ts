@@ -4,6 +4,7 @@ import { encodeJson } from '../manifest/json-value.ts';
 import { locateCauses } from '../manifest/locate-causes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifests } from '../manifest/read-manifests.ts';
+import { readOptions } from '../manifest/read-options.ts';
 import { collect } from '../resources/collect.ts';
 import { localIdentity } from '../resources/identity.ts';
 import { addWriteOptions, dryRunOf, type WriteOptions, WriteReport, writeFlags } from '../resources/write-report.ts';
@@ -83,11 +84,7 @@ async function createdManifests(
   }
   if (options.filename === undefined)
     throw new CliError('must specify -f, --filename with a file, folder, address or -');
-  return readManifests(options.filename, {
-    stdin: terminal.stdin,
-    recursive: options.recursive === true,
-    signal: terminal.signal,
-  });
+  return readManifests(options.filename, readOptions(terminal, options));
 }
 
 function createError(manifest: Manifest, err: unknown): unknown {

@@ -103,7 +103,7 @@ function editable(object: JsonObject): JsonObject {
 }
 
 function parseEdited(file: string, text: string): Manifest | undefined {
-  const manifests = parseManifests(new SourceText(file, text));
+  const manifests = parseManifests(new SourceText(file, text), () => {});
   if (manifests.length > 1) throw new CliError('one object was to be edited, but the file holds several');
   return manifests[0];
 }

@@ -23,6 +23,11 @@ export class ManifestError extends Error {
   }
 }
 
+/** A problem that is no error, as a `Warning:` line with its place and source. */
+export function formatWarning(problem: ManifestProblem): string {
+  return `Warning: ${formatProblem(problem)}\n`;
+}
+
 /** The problem at `offset` of `source`, ready to be thrown. */
 export function problemAt(source: SourceText, offset: number, message: string): ManifestProblem {
   const position = source.positionAt(offset);

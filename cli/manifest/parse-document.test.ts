@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { encodeJson } from './json-value.ts';
-import { ManifestError } from './manifest-error.ts';
+import { formatWarning, ManifestError } from './manifest-error.ts';
 import { type ParsedDocument, parseYamlDocument } from './parse-document.ts';
 import { parseManifests } from './read-manifests.ts';
 import { SourceText } from './source-text.ts';
@@ -46,12 +46,6 @@ describe('a document becomes plain JSON', () => {
 describe('a document that cannot be used is refused with its place', () => {
   const rows: readonly [string, string, string][] = [
     ['tab', 'a:\n\tb: 1\n', 'a.yaml:2:1: a tab cannot indent YAML; use blanks\n    2 |  b: 1\n      | ^'],
-    [
-      'duplicate key',
-      'a: 1\nb:\n  c: 1\n  c: 2',
-      'a.yaml:4:3: the key "c" is already there on line 3\n    4 |   c: 2\n      |   ^',
-    ],
-    ['equal keys spelled differently', 'on: 1\ntrue: 2', 'a.yaml:2:1: the key "true" is already there on line 1'],
     ['__proto__', 'a: {__proto__: 1}', 'a.yaml:1:5: the key "__proto__" is not allowed'],
     ['infinity', 'a: .inf', 'a.yaml:1:4: .inf is not a number JSON can hold; quote it if it is text'],
     ['missing anchor', 'a: *x', 'a.yaml:1:4: the alias *x has no anchor &x before it'],
@@ -69,8 +63,18 @@ describe('a document that cannot be used is refused with its place', () => {
   });
 
   test('all problems of a document are told at once', () => {
-    expect(refusal('a: .inf\nb: 1\nb: 2\nc: *no')).toMatch(/\.inf[\s\S]*already there[\s\S]*no anchor/);
+    expect(refusal('a: .inf\n? [x]\n: 1\nc: *no')).toMatch(/\.inf[\s\S]*must be text[\s\S]*no anchor/);
   });
+});
+
+test('of equal keys the last counts, with a warning at its place', () => {
+  const document = parse('a: 1\nb:\n  c: 1\n  c: 2\non: x\ntrue: y');
+  expect(document.value).toEqual({ a: 1, b: { c: 2 }, true: true });
+  expect(document.warnings.map((warning) => formatWarning(warning))).toEqual([
+    'Warning: a.yaml:4:3: the key "c" is already there on line 3; this one counts\n    4 |   c: 2\n      |   ^\n',
+    'Warning: a.yaml:6:1: the key "true" is already there on line 5; this one counts\n    6 | true: y\n      | ^\n',
+  ]);
+  expect(document.positionOf('b.c')).toMatchObject({ line: 4, column: 6 });
 });
 
 describe('hostile documents are refused quickly', () => {
@@ -139,7 +143,7 @@ describe('a field path leads to its place', () => {
 
 describe('a file holds objects', () => {
   const objects = (text: string): string[] =>
-    parseManifests(new SourceText('a.yaml', text)).map(
+    parseManifests(new SourceText('a.yaml', text), () => {}).map(
       (manifest) => `${manifest.apiVersion}/${manifest.kind}/${manifest.name}`,
     );
   const pod = (name: string): string => `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\n`;
@@ -159,7 +163,7 @@ describe('a file holds objects', () => {
 
   test('places within lists and later documents are those of the file', () => {
     const text = `${pod('a')}---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: b}\n  spec: {x: 1}\n`;
-    const [, second] = parseManifests(new SourceText('a.yaml', text));
+    const [, second] = parseManifests(new SourceText('a.yaml', text), () => {});
     expect(second?.positionOf('spec.x', 'key')).toMatchObject({ line: 11, column: 10 });
     expect(second?.problemAt('spec.x', 'unknown field', 'key')).toEqual({
       file: 'a.yaml',

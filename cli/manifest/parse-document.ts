@@ -31,14 +31,16 @@ export interface FieldPosition extends Position {
 export interface ParsedDocument {
   readonly value: JsonValue;
   readonly source: SourceText;
+  /** What is strange but means something. */
+  readonly warnings: readonly ManifestProblem[];
   /** Place of the field, or of its nearest existing parent. `of: 'key'` points at the name rather than at the value. */
   positionOf(path: string, of?: 'key' | 'value'): FieldPosition;
 }
 
 /**
  * Reads one document of `source` as Kubernetes reads YAML (see `resolve-scalar.ts`). JSON is YAML and is read the same way.
- * Throws a {@link ManifestError} holding every problem found: syntax, duplicate keys, the key `__proto__`, infinities,
- * aliases that expand without bound, nesting or size beyond the limits.
+ * Of equal keys the last counts, as in Kubernetes, with a warning. Throws a {@link ManifestError} holding every problem found:
+ * syntax, the key `__proto__`, infinities, aliases that expand without bound, nesting or size beyond the limits.
  */
 export function parseYamlDocument(source: SourceText, span: DocumentSpan): ParsedDocument {
   if (span.end - span.start > MAX_DOCUMENT_BYTES) {
@@ -66,6 +68,7 @@ export function parseYamlDocument(source: SourceText, span: DocumentSpan): Parse
   return {
     value,
     source,
+    warnings: reader.warnings,
     positionOf(path, of = 'value') {
       const found = locate(document.contents, parseFieldPath(path));
       const offset = (of === 'key' ? (found.key ?? found.value) : found.value) ?? 0;
@@ -104,6 +107,7 @@ const NULL: Sized = { value: null, bytes: 4 };
  */
 class TreeReader {
   readonly problems: ManifestProblem[] = [];
+  readonly warnings: ManifestProblem[] = [];
   readonly #source: SourceText;
   readonly #base: number;
   readonly #anchors = new Map<string, { node: Node; sized: Sized | undefined }>();
@@ -164,7 +168,8 @@ class TreeReader {
       const first = seen.get(key);
       if (first !== undefined) {
         const at = this.#source.positionAt(this.#base + (first.range?.[0] ?? 0));
-        this.#fail(pair.key, `the key "${key}" is already there on line ${at.line}`);
+        const message = `the key "${key}" is already there on line ${at.line}; this one counts`;
+        this.warnings.push(problemAt(this.#source, this.#base + (pair.key.range?.[0] ?? 0), message));
       }
       seen.set(key, pair.key);
       own.set(key, value);

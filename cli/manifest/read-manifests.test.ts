@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function names(files: readonly string[], recursive = false, stdin = ''): Promise<(string | undefined)[]> {
-  const found = await readManifests(files, { recursive, stdin: Readable.from([stdin]) });
+  const found = await readManifests(files, { recursive, stdin: Readable.from([stdin]), warn: () => {} });
   return found.map((manifest) => manifest.name);
 }
 

@@ -13,6 +13,8 @@ export interface ReadManifestsOptions {
   readonly recursive?: boolean;
   /** What `-` reads. */
   readonly stdin: Readable;
+  /** Told of what is strange but means something, such as a key that is there twice. */
+  readonly warn: (problem: ManifestProblem) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -33,7 +35,7 @@ export async function readManifests(names: readonly string[], options: ReadManif
     let found = 0;
     for (const source of await openSources(name, options)) {
       try {
-        const objects = parseManifests(await source());
+        const objects = parseManifests(await source(), options.warn);
         found += objects.length;
         manifests.push(...objects);
       } catch (err) {
@@ -49,12 +51,13 @@ export async function readManifests(names: readonly string[], options: ReadManif
 }
 
 /** The objects of one text of YAML documents or JSON. Throws a {@link ManifestError} with every document's problems. */
-export function parseManifests(source: SourceText): Manifest[] {
+export function parseManifests(source: SourceText, warn: (problem: ManifestProblem) => void): Manifest[] {
   const manifests: Manifest[] = [];
   const problems: ManifestProblem[] = [];
   for (const span of splitDocuments(source.text)) {
     try {
       const document = parseYamlDocument(source, span);
+      for (const warning of document.warnings) warn(warning);
       // A document of only `~` or comments after its marker says nothing.
       if (document.value !== null) manifests.push(...manifestsOf(document));
     } catch (err) {

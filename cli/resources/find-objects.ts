@@ -1,6 +1,7 @@
 import type { ResourceTarget, Selection } from '../api/api-client.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { readManifests } from '../manifest/read-manifests.ts';
+import { readOptions } from '../manifest/read-options.ts';
 import type { Session } from '../session.ts';
 import { expandAll, parseResourceArguments } from './resource-arguments.ts';
 
@@ -33,11 +34,7 @@ export async function findObjects(
   if (choice.filename !== undefined) {
     if (args.length > 0)
       throw new CliError('when paths or standard input are given, resource arguments are not allowed');
-    const manifests = await readManifests(choice.filename, {
-      stdin: terminal.stdin,
-      recursive: choice.recursive === true,
-      signal: terminal.signal,
-    });
+    const manifests = await readManifests(choice.filename, readOptions(terminal, choice));
     return manifests.map((manifest) => ({ target: manifestTarget(manifest, namespace), single: true, selection: {} }));
   }
   const parsed = parseResourceArguments(args);

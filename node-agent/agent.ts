@@ -70,6 +70,7 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
     resolveUser,
     statuses,
     events: parts.events,
+    resyncMs: config.resyncMs,
     starts: new StartLimit(Math.max(4, 2 * machine.cpuCount)),
     wheel: new ProbeWheel(clock),
     clock,

@@ -41,6 +41,8 @@ export interface AgentConfig {
   readonly podPidsLimit: number;
   readonly systemReserved: { readonly cpuMilli: number; readonly memoryBytes: number };
   readonly labels: Readonly<Record<string, string>>;
+  /** Each pod is looked at anew this often, and its volumes brought up to date. */
+  readonly resyncMs: number;
   readonly leaseRenewMs: number;
   readonly leaseDurationSeconds: number;
   readonly imageGc: { readonly highPercent: number; readonly lowPercent: number; readonly everyMs: number };
@@ -119,6 +121,12 @@ const OPTIONS = {
   },
   'reserved-memory-bytes': { value: 'N', help: 'memory kept from pods', default: '0', parse: integer(0, 2 ** 50) },
   'node-labels': { value: 'KEY=VALUE,…', help: 'labels of the node', default: '', parse: labels },
+  resync: {
+    value: 'DURATION',
+    help: 'each pod is looked at anew this often, hints or not',
+    default: '30s',
+    parse: durationMs,
+  },
   'lease-renew': { value: 'DURATION', help: 'time between heartbeats', default: '3s', parse: durationMs },
   'lease-duration-seconds': {
     value: 'N',
@@ -183,6 +191,7 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     podPidsLimit: values['pod-pids-limit'],
     systemReserved: { cpuMilli: values['reserved-cpu-milli'], memoryBytes: values['reserved-memory-bytes'] },
     labels: values['node-labels'],
+    resyncMs: values.resync,
     leaseRenewMs: values['lease-renew'],
     leaseDurationSeconds: values['lease-duration-seconds'],
     imageGc: {

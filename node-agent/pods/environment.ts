@@ -46,6 +46,8 @@ export interface PodEnvironment {
   readonly resolveUser: (rootfsPath: string, user: string) => Promise<ContainerUser>;
   readonly statuses: StatusWriter;
   readonly events: EventSink;
+  /** Each pod is looked at anew this often, whatever happens. */
+  readonly resyncMs: number;
   readonly starts: StartLimit;
   readonly wheel: ProbeWheel;
   readonly clock: Clock;

@@ -447,6 +447,8 @@ export class PodWorker {
   #saveNow(): void {
     this.#cancelSave?.();
     this.#cancelSave = null;
+    // While the pod is taken down its folder goes; nothing may bring it back.
+    if (this.#sandbox === 'releasing' && this.#ending?.deleted === true) return;
     try {
       writeSnapshot(this.paths.snapshot, { pod: this.pod, config: this.#config, startTime: this.#startTime });
     } catch (err) {

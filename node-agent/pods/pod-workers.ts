@@ -12,8 +12,7 @@ import { readSnapshots } from './pod-snapshot.ts';
 import { PodWorker } from './pod-worker.ts';
 import { tearDownPod } from './tear-down-pod.ts';
 
-/** Each pod is looked at anew this often, whatever happens; a part of them on every tick. */
-const RESYNC_MS = 30_000;
+/** A resync is spread over so many ticks, each for a part of the pods. */
 const RESYNC_PARTS = 6;
 /** For a pod whose object vanished without a word about grace: a moment to hear the signal. */
 const VANISHED_GRACE_SECONDS = 1;
@@ -118,7 +117,7 @@ export class PodWorkers {
       cancelTick = clock.setTimer(() => {
         this.#resyncPart();
         tick();
-      }, RESYNC_MS / RESYNC_PARTS);
+      }, this.#env.resyncMs / RESYNC_PARTS);
     };
     tick();
     const following = Promise.all([this.#informer.run(signal), runtime.run(signal), this.#afterSync(signal)]);

@@ -94,6 +94,7 @@ export class MemoryAgent {
       resolveUser: async () => ({ uid: 0, gid: 0, additionalGids: [] }),
       statuses: this.#statuses,
       events: { record: (_, __, reason, message) => void this.events.push(`${reason}: ${message}`) },
+      resyncMs: 30_000,
       starts: new StartLimit(4),
       wheel: new ProbeWheel(this.clock),
       clock: this.clock,

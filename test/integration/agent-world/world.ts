@@ -109,7 +109,7 @@ export class AgentWorld {
       '--listen',
       '127.0.0.1:0',
     );
-    argv.push('--log-level', 'debug', ...args);
+    argv.push('--log-level', 'debug', '--resync', '3s', ...args);
     this.#child = spawn('nsenter', argv, { stdio: ['ignore', 'ignore', errors] });
     await waitFor('the agent to start', () => this.log.slice(before).includes('agent started') || this.#diedEarly());
   }
@@ -187,7 +187,9 @@ export class AgentWorld {
         !this.api.peek(KINDS.Pod).some(({ metadata }) => metadata?.uid === uid) &&
         !existsSync(this.path('run/skiff/pods', uid)),
       { everyMs: 10 },
-    );
+    ).catch((err: unknown) => {
+      throw new Error(`${String(err)}\n${this.log.split('\n').slice(-10).join('\n')}`, { cause: err });
+    });
   }
 
   /** What is on the machine of a pod, by its uid: mounts, folders, cgroups. */

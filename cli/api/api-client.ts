@@ -68,6 +68,15 @@ export interface ApiClientOptions {
   readonly warn: (text: string) => void;
 }
 
+/** One page of a list. */
+interface PageRequest {
+  readonly target: ResourceTarget;
+  readonly selection: Selection;
+  readonly output: apiv1.Output;
+  /** Token of the page before. */
+  readonly from: string | undefined;
+}
+
 /** Objects per reply. The server may send fewer. */
 const PAGE_SIZE = 500;
 
@@ -101,11 +110,11 @@ export class ApiClient {
   }
 
   /** All matching objects of one version. */
-  async list(target: ResourceTarget, selection: Selection = {}): Promise<ObjectPage> {
+  async list(target: ResourceTarget, selection: Selection = {}, signal?: AbortSignal): Promise<ObjectPage> {
     const items: JsonObject[] = [];
     let page: apiv1.ListReply = {};
     do {
-      page = await this.#page(target, selection, apiv1.Output.JSON, page.continue);
+      page = await this.#page({ target, selection, output: apiv1.Output.JSON, from: page.continue }, signal);
       for (const item of page.items ?? []) items.push(parseObject(item.json));
     } while ((page.continue ?? '') !== '');
     return { items, resourceVersion: page.resourceVersion ?? '', identity: page.identity ?? {} };
@@ -116,7 +125,7 @@ export class ApiClient {
     const rows: apiv1.Row[] = [];
     let page: apiv1.ListReply = {};
     do {
-      page = await this.#page(target, selection, apiv1.Output.TABLE, page.continue);
+      page = await this.#page({ target, selection, output: apiv1.Output.TABLE, from: page.continue });
       rows.push(...(page.table?.rows ?? []));
     } while ((page.continue ?? '') !== '');
     const { columns } = tablePage(page.table, page.identity, '');
@@ -200,20 +209,16 @@ export class ApiClient {
     return this.#connection.duplex(streamsv1.StreamsService.exec, this.#options.signal);
   }
 
-  #page(
-    target: ResourceTarget,
-    selection: Selection,
-    output: apiv1.Output,
-    from: string | undefined,
-  ): Promise<apiv1.ListReply> {
-    return this.#unary(apiv1.ResourcesService.list, {
-      target,
-      labelSelector: selection.labelSelector,
-      fieldSelector: selection.fieldSelector,
+  #page(page: PageRequest, signal?: AbortSignal): Promise<apiv1.ListReply> {
+    const request: apiv1.ListRequest = {
+      target: page.target,
+      labelSelector: page.selection.labelSelector,
+      fieldSelector: page.selection.fieldSelector,
       limit: PAGE_SIZE,
-      continue: from,
-      output,
-    });
+      continue: page.from,
+      output: page.output,
+    };
+    return this.#unary(apiv1.ResourcesService.list, request, signal);
   }
 
   async #write<Request extends { output?: apiv1.Output | undefined }>(
@@ -231,9 +236,12 @@ export class ApiClient {
   async #unary<Request, Reply extends { warnings?: string[] | undefined } | object>(
     method: GrpcMethod<Request, Reply>,
     request: Request,
+    caller?: AbortSignal,
   ): Promise<Reply> {
     const { signal, requestTimeoutMs } = this.#options;
-    const stop = requestTimeoutMs === 0 ? signal : AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]);
+    const signals = [signal, ...(caller === undefined ? [] : [caller])];
+    if (requestTimeoutMs > 0) signals.push(AbortSignal.timeout(requestTimeoutMs));
+    const stop = signals.length === 1 ? signal : AbortSignal.any(signals);
     const reply = await this.#connection.unary(method, request, stop);
     if ('warnings' in reply) this.#warn(reply.warnings ?? []);
     return reply;

@@ -22,7 +22,7 @@ export async function* followObject(
   for (;;) {
     signal.throwIfAborted();
     try {
-      const { items, resourceVersion } = await api.list(collection, { fieldSelector });
+      const { items, resourceVersion } = await api.list(collection, { fieldSelector }, signal);
       reachable = true;
       yield items[0];
       for await (const event of api.watch(collection, { fieldSelector, resourceVersion, output: 'json' }, signal)) {
@@ -33,7 +33,8 @@ export async function* followObject(
       // A stream that breaks after it once worked is worth another try; the caller's signal bounds how long.
       const passing = hasReason(err, 'Expired', 'ServiceUnavailable') || (reachable && err instanceof ConnectionError);
       if (!passing) throw err;
-      await delay(RETRY_MS, undefined, { signal });
+      // The signal's own reason says why, not the timer's.
+      await delay(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }

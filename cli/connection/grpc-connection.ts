@@ -40,38 +40,42 @@ export interface DuplexCall<Request, Reply> {
 
 /** Replies may be several megabytes: room for them avoids waiting for window updates. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
+/** For a unix socket, which answers at once or not at all. */
+const CONNECT_TIMEOUT_MS = 5000;
 
-/** A connection to one server, used for any number of calls. Every failure is an ApiError or a ConnectionError. */
+/** A call under way, and what came of it so far. */
+interface OpenCall {
+  readonly stream: ClientHttp2Stream;
+  /** HTTP status. */
+  status: number;
+  trailers: IncomingHttpHeaders | undefined;
+}
+
+/** A session that takes calls, and where it leads. */
+interface OpenSession {
+  readonly session: ClientHttp2Session;
+  readonly endpoint: string;
+}
+
+/**
+ * A connection to one server, used for any number of calls. When it is lost, the calls under way fail and the next one connects
+ * again. Every failure is an ApiError or a ConnectionError.
+ */
 export class GrpcConnection {
-  readonly #session: ClientHttp2Session;
-  readonly #endpoint: string;
+  readonly #target: ConnectionTarget;
+  #session: ClientHttp2Session;
+  #endpoint: string;
+  #reopening: Promise<OpenSession> | undefined;
 
-  private constructor(session: ClientHttp2Session, endpoint: string) {
+  private constructor(target: ConnectionTarget, { session, endpoint }: OpenSession) {
+    this.#target = target;
     this.#session = session;
     this.#endpoint = endpoint;
   }
 
   /** Connects to the first endpoint that answers. Throws the last {@link ConnectionError} when none does. */
   static async open(target: ConnectionTarget, signal?: AbortSignal): Promise<GrpcConnection> {
-    if ('socket' in target) {
-      const createConnection = (): ReturnType<typeof connectSocket> => connectSocket(target.socket);
-      const session = connectHttp2('http://localhost', { createConnection });
-      return new GrpcConnection(await ready(session, target.socket, 5000, signal), target.socket);
-    }
-    let last: unknown = new ConnectionError('refused', '', { detail: 'the config names no endpoint' });
-    for (const endpoint of target.endpoints) {
-      try {
-        const session = connectHttp2(`https://${endpoint}`, {
-          ...target.tls,
-          settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
-        });
-        return new GrpcConnection(await ready(session, endpoint, target.connectTimeoutMs, signal), endpoint);
-      } catch (err) {
-        last = err;
-        if (signal?.aborted === true) break;
-      }
-    }
-    throw last;
+    return new GrpcConnection(target, await openSession(target, signal));
   }
 
   /** `host:port` or socket this is connected to. */
@@ -90,19 +94,21 @@ export class GrpcConnection {
   }
 
   /** One request, many replies. Leaving the loop cancels the call. */
-  serverStream<Request, Reply>(
+  async *serverStream<Request, Reply>(
     method: GrpcMethod<Request, Reply>,
     request: Request,
     signal?: AbortSignal,
-  ): AsyncIterable<Reply> {
-    const stream = this.#open(method.path, signal);
-    stream.end(frame(method.requestSerialize(request)));
-    return this.#replies(stream, method, signal);
+  ): AsyncGenerator<Reply> {
+    if (this.#session.closed || this.#session.destroyed) await this.#reopen(signal);
+    const call = this.#open(method.path, signal);
+    call.stream.end(frame(method.requestSerialize(request)));
+    yield* this.#replies(call, method, signal);
   }
 
   /** Many requests, many replies, at the same time. */
   duplex<Request, Reply>(method: GrpcMethod<Request, Reply>, signal?: AbortSignal): DuplexCall<Request, Reply> {
-    const stream = this.#open(method.path, signal);
+    const call = this.#open(method.path, signal);
+    const { stream } = call;
     return {
       send: (request) =>
         new Promise((resolve) => {
@@ -118,7 +124,7 @@ export class GrpcConnection {
           }
         }),
       end: () => void stream.end(),
-      replies: this.#replies(stream, method, signal),
+      replies: this.#replies(call, method, signal),
     };
   }
 
@@ -127,33 +133,48 @@ export class GrpcConnection {
     this.#session.destroy();
   }
 
-  #open(path: string, signal: AbortSignal | undefined): ClientHttp2Stream {
+  /** Connects again, once for all calls that want to. */
+  async #reopen(signal: AbortSignal | undefined): Promise<void> {
+    this.#reopening ??= openSession(this.#target, signal).finally(() => {
+      this.#reopening = undefined;
+    });
+    const { session, endpoint } = await this.#reopening;
+    this.#session = session;
+    this.#endpoint = endpoint;
+  }
+
+  #open(path: string, signal: AbortSignal | undefined): OpenCall {
     signal?.throwIfAborted();
+    let stream: ClientHttp2Stream;
     try {
-      return this.#session.request(
+      stream = this.#session.request(
         { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
         { endStream: false, ...(signal === undefined ? {} : { signal }) },
       );
     } catch (err) {
       throw connectionError(this.#endpoint, err);
     }
+    // Listened for from the start: a call may end before anybody reads its replies.
+    const call: OpenCall = { stream, status: 200, trailers: undefined };
+    stream.on('response', (headers) => {
+      call.status = headers[':status'] ?? 0;
+      // A call that fails at once has its trailers in its only headers.
+      if (headers['grpc-status'] !== undefined) call.trailers = headers;
+    });
+    stream.on('trailers', (headers) => {
+      call.trailers = headers;
+    });
+    // Whoever reads the replies is told; without a listener it would end the process.
+    stream.on('error', () => {});
+    return call;
   }
 
   async *#replies<Request, Reply>(
-    stream: ClientHttp2Stream,
+    call: OpenCall,
     method: GrpcMethod<Request, Reply>,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Reply> {
-    let trailers: IncomingHttpHeaders | undefined;
-    let status = 200;
-    stream.on('response', (headers) => {
-      status = headers[':status'] ?? 0;
-      // A call that fails at once has its trailers in its only headers.
-      if (headers['grpc-status'] !== undefined) trailers = headers;
-    });
-    stream.on('trailers', (headers) => {
-      trailers = headers;
-    });
+    const { stream } = call;
     const reader = new MessageReader();
     try {
       for await (const piece of stream as AsyncIterable<Buffer>) {
@@ -161,21 +182,44 @@ export class GrpcConnection {
       }
     } catch (err) {
       signal?.throwIfAborted();
-      if (trailers === undefined) throw connectionError(this.#endpoint, err);
+      if (call.trailers === undefined) throw connectionError(this.#endpoint, err);
     } finally {
       stream.destroy();
     }
     signal?.throwIfAborted();
-    if (trailers !== undefined) {
-      const failure = trailerError(trailers);
+    if (call.trailers !== undefined) {
+      const failure = trailerError(call.trailers);
       if (failure !== undefined) throw failure;
       return;
     }
-    if (status !== 200) {
-      throw new ConnectionError('not-skiff', this.#endpoint, { detail: `HTTP status ${status}` });
+    if (call.status !== 200) {
+      throw new ConnectionError('not-skiff', this.#endpoint, { detail: `HTTP status ${call.status}` });
     }
     throw new ConnectionError('lost', this.#endpoint, { detail: 'the connection ended in the middle of a call' });
   }
+}
+
+/** Connects to the first endpoint that answers. Throws the last {@link ConnectionError} when none does. */
+async function openSession(target: ConnectionTarget, signal: AbortSignal | undefined): Promise<OpenSession> {
+  if ('socket' in target) {
+    const createConnection = (): ReturnType<typeof connectSocket> => connectSocket(target.socket);
+    const session = connectHttp2('http://localhost', { createConnection });
+    return { session: await ready(session, target.socket, CONNECT_TIMEOUT_MS, signal), endpoint: target.socket };
+  }
+  let last: unknown = new ConnectionError('refused', '', { detail: 'the config names no endpoint' });
+  for (const endpoint of target.endpoints) {
+    try {
+      const session = connectHttp2(`https://${endpoint}`, {
+        ...target.tls,
+        settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+      });
+      return { session: await ready(session, endpoint, target.connectTimeoutMs, signal), endpoint };
+    } catch (err) {
+      last = err;
+      if (signal?.aborted === true) break;
+    }
+  }
+  throw last;
 }
 
 /** Resolves when the session can take calls. TLS 1.3 tells of a refused client certificate only after that. */

@@ -33,6 +33,9 @@ export function reportError(err: unknown): ErrorReport {
   if (err instanceof JsonPathError) return { text: `error: ${err.message}\n`, exitCode: 1 };
   if (err instanceof ConnectionError) return { text: connectionText(err), exitCode: 1 };
   if (err instanceof ApiError) return { text: apiText(err), exitCode: 1 };
+  if (err instanceof Error && err.name === 'TimeoutError') {
+    return { text: 'error: the server did not answer within --request-timeout\n', exitCode: 1 };
+  }
   if (isAbort(err)) return { text: '', exitCode: 130 };
   return { text: `error: ${unforeseen(err)}\n`, exitCode: 1 };
 }

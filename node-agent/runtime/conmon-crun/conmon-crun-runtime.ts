@@ -44,6 +44,8 @@ export interface ConmonCrunOptions {
   readonly onWarning?: (warning: string) => void;
 }
 
+/** The beginning of an id that carries a pod's uid. */
+const UID_FIRST = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-/;
 const DEFAULT_RESYNC_MS = 10_000;
 const WAIT_RECHECK_MS = 1000;
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024;
@@ -151,7 +153,10 @@ export class ConmonCrunRuntime implements Runtime {
   }
 
   listContainers(podUid?: string): Promise<readonly ContainerFacts[]> {
-    const all = this.#containers.ids().flatMap((id) => this.#containers.inspect(id) ?? []);
+    // Ids made by containerId() begin with their pod's uid: of those only the pod's own need to be read.
+    const ids = this.#containers.ids();
+    const candidates = podUid === undefined ? ids : ids.filter((id) => id.startsWith(podUid) || !UID_FIRST.test(id));
+    const all = candidates.flatMap((id) => this.#containers.inspect(id) ?? []);
     return Promise.resolve(podUid === undefined ? all : all.filter((facts) => facts.podUid === podUid));
   }
 

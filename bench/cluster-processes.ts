@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cpuSeconds, cpuShare, ownCpuSeconds, pidsWith, proportionalBytes, residentBytes } from './measure.ts';
-import { monitorPids } from './outside.ts';
+import { monitorCpuSeconds, monitorPids } from './outside.ts';
 import type { World } from './world.ts';
 
 /** Pids by part of the cluster. */
@@ -76,11 +76,12 @@ export interface CpuUse {
   readonly agent: number;
   /** Its shells, and everything that they or it started and saw end. */
   readonly tools: number;
+  /** Everything in the monitors' cgroup: the runtime while it makes a container, too. */
   readonly monitors: number;
 }
 
 /** What each part has used so far. */
-export function cpuUse({ etcd, server, agent, monitors }: ClusterProcesses): CpuUse {
+export function cpuUse(world: World, { etcd, server, agent }: ClusterProcesses): CpuUse {
   const sum = (pids: readonly number[]): number => pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
   const [program = 0, ...shells] = agent;
   const own = ownCpuSeconds(program);
@@ -89,7 +90,7 @@ export function cpuUse({ etcd, server, agent, monitors }: ClusterProcesses): Cpu
     server: sum(server),
     agent: own,
     tools: sum(shells) + cpuSeconds(program) - own,
-    monitors: sum(monitors),
+    monitors: monitorCpuSeconds(world),
   };
 }
 

@@ -70,6 +70,14 @@ export function monitorPids(world: World): number[] {
   return pids(join(podTree(world), 'monitors'));
 }
 
+/** CPU seconds used in the monitors' cgroup, by everything that ever was in it. */
+export function monitorCpuSeconds(world: World): number {
+  const folder = join('/sys/fs/cgroup', 'cpuacct', world.cgroupRoot, 'monitors');
+  if (existsSync(folder)) return Number(readFileSync(join(folder, 'cpuacct.usage'), 'utf8')) / 1e9;
+  const text = readFileSync(join('/sys/fs/cgroup', world.cgroupRoot, 'monitors/cpu.stat'), 'utf8');
+  return Number(/usage_usec (\d+)/.exec(text)?.[1] ?? 0) / 1e6;
+}
+
 function mounts(dir: string): string[] {
   return readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')

@@ -17,7 +17,7 @@ import {
 import { atLeast, atMost, type BenchResult, type Figure, printResult, progress, type Table } from './figures.ts';
 import { quantile } from './measure.ts';
 import { checkRunning, podTraces } from './outside.ts';
-import { deployment, now, PodView } from './pod-view.ts';
+import { deployment, type News, now, PodView } from './pod-view.ts';
 import { shellFloor } from './shell-floor.ts';
 import { stepTable } from './step-trace.ts';
 import { IMAGE, insideWorld, type World, worldFromInside } from './world.ts';
@@ -111,7 +111,7 @@ async function applyToReady(bench: Bench, tables: Table[]): Promise<Figure[]> {
       value: quantile(samples, 0.5),
       unit: 'ms',
       bar: atMost(150),
-      note: `${ROUNDS} rounds`,
+      note: `${ROUNDS} rounds; each pod's process looked for in its cgroup, ${late} not there at the first look`,
     },
     { what: 'apply → Ready, p99', value: quantile(samples, 0.99), unit: 'ms', bar: atMost(400) },
     { what: 'apply → Ready, fastest', value: Math.min(...samples), unit: 'ms' },
@@ -119,8 +119,7 @@ async function applyToReady(bench: Bench, tables: Table[]): Promise<Figure[]> {
 }
 
 /** Waits until no pod is left in the API or on the machine; fails naming what stays. */
-async function gone({ world: { connection: _, ...rest }, view }: Bench, timeoutMs: number): Promise<void> {
-  const place = rest as World;
+async function gone({ world: place, view }: Bench, timeoutMs: number): Promise<void> {
   await view.until('the end of the pods', () => view.pods.size === 0, timeoutMs);
   const deadline = performance.now() + timeoutMs;
   for (let left = podTraces(place); left.length > 0; left = podTraces(place)) {
@@ -135,13 +134,15 @@ async function scaleUp(bench: Bench, tables: Table[]): Promise<Figure[]> {
   await view.until('the first pod', () => view.ready().length === 1);
   await delay(1000);
   progress(`1 to ${PODS} replicas`);
-  const cpuBefore = cpuUse(clusterProcesses(bench.world));
+  const cpuBefore = cpuUse(bench.world, clusterProcesses(bench.world));
+  const newsBefore = view.news.length;
   const started = now();
   await apply(bench, deployment('many', PODS, IMAGE, COMMAND));
   await view.until(`${PODS} Ready pods`, () => view.ready().length === PODS, 120_000);
   const seconds = (now() - started) / 1000;
   await delay(500);
-  tables.push(cpuTable(cpuBefore, cpuUse(clusterProcesses(bench.world))));
+  tables.push(writesTable(view.news.slice(newsBefore)));
+  tables.push(cpuTable(cpuBefore, cpuUse(bench.world, clusterProcesses(bench.world))));
   const late = await checkRunning(
     bench.world,
     view.ready().map(({ metadata }) => metadata?.uid ?? ''),
@@ -236,6 +237,20 @@ async function idleFigures({ world: inside }: Bench, when: string, barPercent: n
       note: `etcd ${percent(parts.etcd)}, server ${percent(parts.server)}, agent ${percent(parts.agent)}, monitors ${percent(parts.monitors)}; over ${IDLE_SECONDS} s`,
     },
   ];
+}
+
+/** How often each kind changed, per pod: every change is a write to etcd, and news for whoever watches. */
+function writesTable(news: readonly News[]): Table {
+  const counts = new Map<string, number>();
+  for (const { type, object } of news) {
+    const key = `${object.kind} ${type.toLowerCase()}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return {
+    title: `Writes per pod while scaling 1 → ${PODS}, events not counted`,
+    header: ['what', 'per pod'],
+    rows: [...counts].map(([what, count]) => [what, (count / (PODS - 1)).toFixed(2)]),
+  };
 }
 
 function cpuTable(before: CpuUse, after: CpuUse): Table {

@@ -132,7 +132,7 @@ export class ApiClient {
     return { columns, rows, resourceVersion: page.resourceVersion ?? '', identity: page.identity ?? {} };
   }
 
-  /** Changes after a version, in order. Ends only with an error, or when the loop is left. */
+  /** Changes after a version, in order, with bookmarks. Ends only with an error, or when the loop is left. */
   async *watch(
     target: ResourceTarget,
     { resourceVersion, output, ...selection }: Selection & { resourceVersion: string; output: 'json' | 'table' },
@@ -143,6 +143,7 @@ export class ApiClient {
       labelSelector: selection.labelSelector,
       fieldSelector: selection.fieldSelector,
       resourceVersion,
+      bookmarks: true,
       output: output === 'json' ? apiv1.Output.JSON : apiv1.Output.TABLE,
     };
     const stop = signal === undefined ? this.#options.signal : AbortSignal.any([signal, this.#options.signal]);

@@ -1,4 +1,5 @@
 import { apiv1 } from '../../proto/api.ts';
+import { resumeWatch } from '../api/resume-watch.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { parseOutput } from '../output/print-options.ts';
 import { headerCells, rowCells, type TableStyle } from '../output/server-table.ts';
@@ -75,7 +76,7 @@ async function runEvents(session: Session, options: EventsOptions): Promise<void
   const cells = sorted.map((row) => rowCells(columns, row, style(), () => ({})));
   terminal.stdout.write(aligner.format(options.headers ? [headerCells(columns, style()), ...cells] : cells));
   if (options.watch !== true) return;
-  for await (const event of api.watch(target, { fieldSelector, resourceVersion, output: 'table' })) {
+  for await (const event of resumeWatch(api, target, { fieldSelector, resourceVersion, output: 'table' })) {
     if (event.type !== apiv1.EventType.ADDED && event.type !== apiv1.EventType.MODIFIED) continue;
     const changed = (event.table?.rows ?? []).filter((row) => wanted(row));
     terminal.stdout.write(aligner.format(changed.map((row) => rowCells(columns, row, style(), () => ({})))));

@@ -1,6 +1,6 @@
-import { ApiError, hasReason } from '../../lib/errors.ts';
-import { apiv1 } from '../../proto/api.ts';
+import type { apiv1 } from '../../proto/api.ts';
 import { parseObject } from '../api/api-client.ts';
+import { resumeWatch } from '../api/resume-watch.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { OutputFormat } from '../output/print-options.ts';
 import { headerCells, rowCells } from '../output/server-table.ts';
@@ -30,20 +30,12 @@ export async function watchObjects(
   const printer =
     format.type === 'table' ? new TablePrinter(session, format.wide, options) : new ObjectPrinter(session, format);
   const first = await printer.start(request, options);
-  try {
-    const events = session.api.watch(collection, {
-      ...selection,
-      resourceVersion: first,
-      output: format.type === 'table' && !printer.needsObjects ? 'table' : 'json',
-    });
-    for await (const event of events) {
-      if (event.type !== apiv1.EventType.BOOKMARK) printer.change(event);
-    }
-  } catch (err) {
-    if (hasReason(err, 'Expired'))
-      throw new ApiError('Expired', 'the watch fell too far behind; start it again', { cause: err });
-    throw err;
-  }
+  const changes = resumeWatch(session.api, collection, {
+    ...selection,
+    resourceVersion: first,
+    output: format.type === 'table' && !printer.needsObjects ? 'table' : 'json',
+  });
+  for await (const event of changes) printer.change(event);
 }
 
 /** Prints rows below one another; the columns keep their widths. */

@@ -109,6 +109,19 @@ describe('what the agent serves', () => {
     expect(await logs({ limitBytes: 5 })).toBe('one\nt');
   });
 
+  test('times in logs are printed in UTC, whatever zone the monitor wrote them in', async () => {
+    mkdirSync(dirname(logFile(0)), { recursive: true });
+    const lines = [
+      '2026-01-01T00:00:01.123456789+00:00 stdout F a',
+      '2026-01-01T01:00:02.000000001+01:30 stdout F b',
+      '',
+    ];
+    writeFileSync(logFile(0), lines.join('\n'));
+    expect(await logs({ timestamps: true })).toBe(
+      '2026-01-01T00:00:01.123456789Z a\n2025-12-31T23:30:02.000000001Z b\n',
+    );
+  });
+
   test.each<[streamsv1.LogsRequest, RegExp]>([
     [{ pod: 'absent' }, /NOT_FOUND: pods "absent" not found/],
     [{ container: 'x' }, /INVALID_ARGUMENT: container x is not valid for pod p/],

@@ -60,7 +60,7 @@ async function* gather(
   let size = 0;
   for await (const { time, content } of lines) {
     if (request.timestamps === true) {
-      const stamp = Buffer.from(`${time} `);
+      const stamp = Buffer.from(`${inUtc(time)} `);
       parts.push(stamp);
       size += stamp.length;
     }
@@ -73,4 +73,12 @@ async function* gather(
     }
   }
   if (size > 0) yield Buffer.concat(parts);
+}
+
+/** The monitor writes the node's own time zone; people compare nodes, so all is printed in UTC. The nanoseconds stay. */
+function inUtc(time: string): string {
+  const [, seconds, fraction = '', offset] = /^([^.]+?)(\.\d+)?([+-]\d\d:\d\d)$/.exec(time) ?? [];
+  if (seconds === undefined || offset === undefined) return time;
+  const date = new Date(`${seconds}${offset}`);
+  return Number.isNaN(date.getTime()) ? time : `${date.toISOString().slice(0, 19)}${fraction}Z`;
 }

@@ -47,9 +47,12 @@ const REFILL_MS = 300_000;
 /** Things remembered of each sort; the longest unused are forgotten. */
 const REMEMBERED = 4096;
 /** Events waiting to be written; more are dropped. */
-const BACKLOG = 1000;
+const BACKLOG = 2000;
 const TRIES = 5;
 const WRITERS = 4;
+/** Writes: this many at once, then so many a second. News of work must not slow the work down; kubelet paces likewise. */
+const WRITE_BURST = 20;
+const WRITES_PER_SECOND = 40;
 
 interface Pending {
   readonly key: string;
@@ -85,10 +88,12 @@ export class EventRecorder implements EventSink {
   readonly #similar = new Map<string, Similar>();
   #wake: () => void = () => undefined;
   #sequence = 0;
+  readonly #pace: Bucket;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#pace = { tokens: WRITE_BURST, filledMs: this.#clock.monotonicMs() };
   }
 
   /** The same recorder speaking for another component. */
@@ -208,8 +213,22 @@ export class EventRecorder implements EventSink {
 
   async #writeAll(queue: IterableIterator<Pending>, signal: AbortSignal): Promise<void> {
     for (const pending of queue) {
+      await this.#turn(signal);
+      if (signal.aborted) return;
       this.#pending.delete(pending.key);
       await this.#writeWithRetries(pending, signal);
+    }
+  }
+
+  /** Resolves when the pace allows one more write. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    const filled = ((nowMs - this.#pace.filledMs) / 1000) * WRITES_PER_SECOND;
+    this.#pace.tokens = Math.min(WRITE_BURST, this.#pace.tokens + filled) - 1;
+    this.#pace.filledMs = nowMs;
+    // Below zero the place in the queue is taken already: whoever comes next waits longer.
+    if (this.#pace.tokens < 0) {
+      await sleep(this.#clock, (-this.#pace.tokens / WRITES_PER_SECOND) * 1000, signal);
     }
   }
 

@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../lib/logger.ts';
 import { runAgent } from './agent.ts';
 import { CgroupTree } from './cgroups/cgroup-tree.ts';
 import { type AgentConfig, helpText, parseConfig } from './config.ts';
+import { pooledMountTool } from './images/mount-tool.ts';
 import { OverlayImageStore } from './images/overlay-image-store.ts';
 import { SkopeoRegistry } from './images/skopeo-registry.ts';
 import { createCniNetwork } from './network/cni-network.ts';
@@ -86,6 +87,7 @@ function machineParts(config: AgentConfig, log: Logger, onStep?: StepListener) {
     images: new OverlayImageStore({
       directory: join(paths.data, 'images'),
       registry: new SkopeoRegistry(),
+      mountTool: pooledMountTool(join(paths.run, 'shells/images')),
       maxParallelPulls: config.maxParallelPulls,
     }),
     clock: systemClock,

@@ -25,6 +25,7 @@ import {
 import type { LayerLimits } from './layer-rewriter.ts';
 import { LayerStore } from './layer-store.ts';
 import { hostPlatform, type Platform } from './manifest.ts';
+import { directMountTool, type MountTool } from './mount-tool.ts';
 import { Pins } from './pins.ts';
 import {
   fullName,
@@ -44,6 +45,8 @@ export interface OverlayImageStoreOptions {
   /** Everything the store has is in here; made when missing. One process at a time. */
   readonly directory: string;
   readonly registry: ImageRegistry;
+  /** Mounts and unmounts root folders. Default: a process for each. */
+  readonly mountTool?: MountTool;
   /** Pulls at once. Default 3. */
   readonly maxParallelPulls?: number;
   /** Loading and unpacking stop when the disk has less room than this. Default 256 MiB. */
@@ -88,7 +91,7 @@ export class OverlayImageStore implements ImageStore {
       syncToDisk: options.syncToDisk ?? true,
     });
     this.#index = new ImageIndex(directory);
-    this.#mounts = new RootfsMounts(join(directory, 'containers'), this.#layers);
+    this.#mounts = new RootfsMounts(join(directory, 'containers'), this.#layers, options.mountTool ?? directMountTool);
     this.#pulls = new SharedPulls(options.maxParallelPulls ?? 3);
   }
 

@@ -14,9 +14,9 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { errorMessage } from '../../lib/errors.ts';
-import { run } from '../../lib/exec.ts';
 import { ImageError, type Rootfs } from './image-store.ts';
 import type { LayerStore } from './layer-store.ts';
+import type { MountTool } from './mount-tool.ts';
 
 /** What a mounted container is made of. */
 export interface MountedContainer {
@@ -29,20 +29,21 @@ const CONTAINER_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 const MAX_OPTION_BYTES = 4095;
 const REMOVE_ATTEMPTS = 10;
 const REMOVE_PAUSE_MS = 50;
-const MOUNT_ENV = { PATH: process.env.PATH, LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' };
 
 /** The mounts of one store folder. Call {@link RootfsMounts.sweep} before anything else. */
 export class RootfsMounts {
   readonly #directory: string;
   readonly #layers: LayerStore;
+  readonly #tool: MountTool;
   readonly #mounted = new Map<string, MountedContainer>();
   readonly #turns = new Map<string, Promise<unknown>>();
   #volatile = true;
 
   /** `directory` and the layer store's folder must be neighbours: lower paths are short because they are relative. */
-  constructor(directory: string, layers: LayerStore) {
+  constructor(directory: string, layers: LayerStore, tool: MountTool) {
     this.#directory = directory;
     this.#layers = layers;
+    this.#tool = tool;
   }
 
   /** Containers that hold their image, by id. */
@@ -52,6 +53,7 @@ export class RootfsMounts {
 
   /** Adopts what is mounted, removes the rest. */
   async sweep(): Promise<{ readonly adopted: string[]; readonly removed: string[] }> {
+    await this.#tool.killLeftovers();
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const adopted: string[] = [];
     const removed: string[] = [];
@@ -142,11 +144,11 @@ export class RootfsMounts {
       );
     }
     const target = `../containers/${id}/rootfs`;
-    const mount = (extra: string): Promise<unknown> =>
-      run('mount', ['--no-canonicalize', '--types', 'overlay', '--options', options + extra, 'skiff', target], {
-        cwd: this.#layers.directory,
-        env: MOUNT_ENV,
-      });
+    const mount = async (extra: string): Promise<void> => {
+      const args = ['--no-canonicalize', '--types', 'overlay', '--options', options + extra, 'skiff', target];
+      const { exitCode, output } = await this.#tool.run('mount', args, this.#layers.directory);
+      if (exitCode !== 0) throw new Error(`mount ended with exit code ${exitCode}: ${output}`);
+    };
     if (this.#volatile) {
       try {
         await mount(',volatile');
@@ -185,10 +187,11 @@ export class RootfsMounts {
 
   async #unmountPath(path: string): Promise<void> {
     if (await isMounted(path)) {
-      const result = await run('umount', ['--no-canonicalize', path], { env: MOUNT_ENV, okExitCodes: 'any' });
-      if (result.exitCode !== 0 && (await isMounted(path))) {
+      const { exitCode } = await this.#tool.run('umount', ['--no-canonicalize', path], '/');
+      if (exitCode !== 0 && (await isMounted(path))) {
         // Somebody still has a file open: the folder goes at once, the rest when they are done.
-        await run('umount', ['--no-canonicalize', '--lazy', path], { env: MOUNT_ENV });
+        const lazily = await this.#tool.run('umount', ['--no-canonicalize', '--lazy', path], '/');
+        if (lazily.exitCode !== 0) throw new Error(`umount ended with exit code ${lazily.exitCode}: ${lazily.output}`);
       }
     }
   }

@@ -58,6 +58,13 @@ const C: corev1.Container = { name: 'c', image: 'i' };
 const I: corev1.Container = { name: 'i1', image: 'i' };
 
 describe('the status of a pod', () => {
+  test('a pod that is over keeps the addresses it had; one that lost its sandbox has none', () => {
+    const old = { podIP: '10.0.0.2', podIPs: [{ ip: '10.0.0.2' }] };
+    const lost: Partial<PodView> = { sandbox: 'absent', podIPs: [] };
+    expect(statusOf({ containers: [C] }, {}, lost, { ...old, phase: 'Succeeded' })).toMatchObject(old);
+    expect(statusOf({ containers: [C] }, { c: up }, lost, { ...old, phase: 'Running' })).not.toHaveProperty('podIP');
+  });
+
   test('a running pod is whole: addresses, container, conditions', () => {
     const status = statusOf({ containers: [C] }, { c: up });
     expect(status).toMatchObject({

@@ -33,7 +33,10 @@ export function podStatus(pod: corev1.Pod, view: PodView, context: StatusContext
   );
   const phase = podPhase(pod, view, containerStatuses);
   const failure = failureOf(view);
-  const [podIP] = view.podIPs;
+  // A pod that is over has given its addresses back, but its status goes on telling which they were.
+  const isPast = phase === 'Succeeded' || phase === 'Failed';
+  const podIPs = view.podIPs.length === 0 && isPast ? (old?.podIPs ?? []) : view.podIPs.map((ip) => ({ ip }));
+  const podIP = podIPs[0]?.ip;
   const [hostIP] = view.hostIPs;
   return {
     ...(old?.nominatedNodeName === undefined ? {} : { nominatedNodeName: old.nominatedNodeName }),
@@ -41,7 +44,7 @@ export function podStatus(pod: corev1.Pod, view: PodView, context: StatusContext
     conditions: podConditions(pod, { view, phase, initialized, containerStatuses, nowMs: context.nowMs }),
     ...failure,
     ...(hostIP === undefined ? {} : { hostIP, hostIPs: view.hostIPs.map((ip) => ({ ip })) }),
-    ...(podIP === undefined ? {} : { podIP, podIPs: view.podIPs.map((ip) => ({ ip })) }),
+    ...(podIP === undefined ? {} : { podIP, podIPs }),
     startTime: view.startTime,
     ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
     containerStatuses,

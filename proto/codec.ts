@@ -82,7 +82,7 @@ function unknownField(schema: MessageSchema, path: string, key: string): DecodeI
 /** The name among `names` a person most likely meant by `typed`, if any is near enough. */
 export function nearestName(typed: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
+  let bestDistance = Math.max(1, Math.ceil(typed.length / 3)) + 1;
   for (const name of names) {
     const d = distance(typed.toLowerCase(), name.toLowerCase());
     if (d < bestDistance) [best, bestDistance] = [name, d];

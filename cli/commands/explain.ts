@@ -17,19 +17,17 @@ export const explain: Verb = {
       .option('--unsupported', 'only fields that are stored but have no effect yet')
       .action((path: string, options: ExplainOptions) =>
         withSession(terminal, options, async ({ api }) => {
-          const request: apiv1.ExplainRequest = {
-            path,
-            recursive: options.recursive === true,
-            unsupportedOnly: options.unsupported === true,
-          };
+          const unsupportedOnly = options.unsupported === true;
+          const recursive = options.recursive === true || unsupportedOnly;
+          const request: apiv1.ExplainRequest = { path, recursive, unsupportedOnly };
           const reply = await api.explain(request);
           const columns = terminal.stdout.isTerminal ? Math.min(terminal.stdout.columns(), 120) : 80;
-          terminal.stdout.write(formatExplanation(reply, { recursive: options.recursive === true, columns }));
+          terminal.stdout.write(formatExplanation(reply, { recursive, columns }));
         }),
       );
     addExamples(command, [
       ['A kind and a field', 'skiff explain pod\n  skiff explain deployment.spec.strategy.rollingUpdate'],
-      ['What a kind has that Skiff does not act on', 'skiff explain pod --recursive --unsupported'],
+      ['What a kind has that Skiff does not act on', 'skiff explain pod --unsupported'],
     ]);
   },
 };

@@ -134,7 +134,7 @@ metadata:
     ],
     [
       ['get', 'deploymnets'],
-      'Error from server (NotFound): the server has no resource type "deploymnets"; did you mean "deployments"?\n',
+      `Error from server (NotFound): the server doesn't have a resource type "deploymnets"; did you mean "deployments"?\n`,
     ],
     [
       ['get', 'pods', '-o', 'foo'],

@@ -50,9 +50,9 @@ describe('the registry', () => {
   });
 
   it.each([
-    ['deploymnts', 'the server has no resource type "deploymnts"; did you mean "deployments"?'],
+    ['deploymnts', `the server doesn't have a resource type "deploymnts"; did you mean "deployments"?`],
     ['pds', 'did you mean "po'],
-    ['zebracrossings', 'the server has no resource type "zebracrossings"'],
+    ['zebracrossings', `the server doesn't have a resource type "zebracrossings"`],
   ])('does not know %s', (text, message) => {
     expect(() => resolveResource(text)).toThrow(message);
   });

@@ -55,7 +55,7 @@ export function resolveResource(text: string): AnyDefinition {
   if (found !== undefined) return found;
   const near = nearestName(wanted, [...registry.byName.keys()]);
   const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
-  throw new ApiError('NotFound', `the server has no resource type ${JSON.stringify(text)}${hint}`);
+  throw new ApiError('NotFound', `the server doesn't have a resource type ${JSON.stringify(text)}${hint}`);
 }
 
 /** Lists the definitions under every name they go by. Throws when two claim the same one. Exported for its test. */

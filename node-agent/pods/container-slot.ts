@@ -1,5 +1,9 @@
 /** What a pod's worker keeps about one container of the spec. */
+import type { corev1 } from '../../proto/index.ts';
 import type { ContainerProbes } from '../probes/container-probes.ts';
+import { containerId } from '../runtime/runtime.ts';
+import type { PodEnvironment } from './environment.ts';
+import type { Waiting } from './plan.ts';
 import type { ContainerView, Instance, Problem } from './pod-state.ts';
 import type { ContainerStop } from './stop-container.ts';
 
@@ -54,4 +58,40 @@ export class ContainerSlot {
   stopProbes(): void {
     this.probes?.stop();
   }
+}
+
+/** Records, once for each crash, that a container is held back. */
+export function announceBackoffs(
+  { events }: Pick<PodEnvironment, 'events'>,
+  pod: corev1.Pod,
+  {
+    slots,
+    waiting,
+  }: { readonly slots: ReadonlyMap<string, ContainerSlot>; readonly waiting: ReadonlyMap<string, Waiting> },
+): void {
+  const { name: podName, namespace, uid } = pod.metadata ?? {};
+  for (const [name, { reason }] of waiting) {
+    const slot = slots.get(name);
+    const attempt = slot?.current?.attempt ?? -1;
+    if (reason !== 'CrashLoopBackOff' || slot === undefined || slot.announcedBackoff === attempt) continue;
+    slot.announcedBackoff = attempt;
+    const message = `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`;
+    events.record(pod, 'Warning', 'BackOff', message, `spec.containers{${name}}`);
+  }
+}
+
+/** What the pod's status says about the current run: the truth from before the agent was restarted. */
+export function reportedReadiness(pod: corev1.Pod, slot: ContainerSlot): { started: boolean; ready: boolean } {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const status = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === slot.name);
+  const same = slot.current !== null && status?.containerID?.endsWith(`/${slot.current.id}`) === true;
+  return { started: same && status.started === true, ready: same && status.ready === true };
+}
+
+/** Ids of every run that may have left something on the node, one that is about to be made included. */
+export function runIds(podUid: string, slots: Iterable<ContainerSlot>): string[] {
+  return [...slots].flatMap(({ name, current, previous }) => {
+    const known = [current, previous].flatMap((run) => (run === null ? [] : [run.id]));
+    return [...new Set([containerId(podUid, name, current?.attempt ?? 0), ...known])];
+  });
 }

@@ -10,14 +10,14 @@
 import { setMaxListeners } from 'node:events';
 import { backoffMs } from '../../lib/backoff.ts';
 import { rfc3339 } from '../../lib/clock.ts';
-import { errorMessage, hasReason } from '../../lib/errors.ts';
-import { type corev1, KINDS } from '../../proto/index.ts';
+import { errorMessage } from '../../lib/errors.ts';
+import type { corev1 } from '../../proto/index.ts';
 import type { PodAttachment } from '../network/pod-network.ts';
 import { type PodPaths, podPaths } from '../paths.ts';
-import { type ContainerFacts, containerId, type Sandbox } from '../runtime/runtime.ts';
+import type { ContainerFacts, Sandbox } from '../runtime/runtime.ts';
 import { PodVolumes } from '../volumes/pod-volumes.ts';
 import { VolumeError } from '../volumes/volume.ts';
-import { ContainerSlot } from './container-slot.ts';
+import { announceBackoffs, ContainerSlot, reportedReadiness, runIds } from './container-slot.ts';
 import { ContainerTasks } from './container-tasks.ts';
 import type { PodEnvironment } from './environment.ts';
 import type { FieldContext } from './field-reference.ts';
@@ -25,12 +25,13 @@ import { instanceOf } from './instances.ts';
 import { type Action, plan } from './plan.ts';
 import { EMPTY_CONFIG, type PodConfig, readPodConfig, sameConfig } from './pod-config.ts';
 import { allContainers } from './pod-resources.ts';
-import { writeSnapshot } from './pod-snapshot.ts';
+import type { PodSnapshot } from './pod-snapshot.ts';
 import type { Ending, PodView, Problem } from './pod-state.ts';
 import { podStatus } from './pod-status.ts';
 import { makeSandbox, refusal, writeNetworkFiles } from './prepare-pod.ts';
 import { SerialTasks } from './serial-tasks.ts';
-import { releasePod, tearDownPod } from './tear-down-pod.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { deletePodObject, releasePod, tearDownPod } from './tear-down-pod.ts';
 
 /** What an earlier agent left of the pod. */
 export interface AdoptedPod {
@@ -41,7 +42,6 @@ export interface AdoptedPod {
   readonly startTime: string;
 }
 
-const SAVE_DELAY_MS = 100;
 /** Back-off of what must be repeated until it works: sandbox, volumes, taking down. */
 const RETRY = { initialMs: 500, maxMs: 60_000 };
 
@@ -56,6 +56,7 @@ export class PodWorker {
   readonly #life = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
   readonly #containers: ContainerTasks;
+  readonly #snapshot: SnapshotKeeper;
   readonly #startTime: string;
   readonly #onFinished: (worker: PodWorker) => void;
   #pod: corev1.Pod;
@@ -70,8 +71,6 @@ export class PodWorker {
   /** An old, finished pod of which nothing is known any more: its status is history and stays. */
   #statusIsHistory = false;
   #cancelWake: () => void = () => undefined;
-  #savedVersion = '';
-  #cancelSave: (() => void) | null = null;
   /** The object comes from the server, not from a snapshot that may be a moment old: it can be reported on. */
   #heard: boolean;
 
@@ -88,6 +87,7 @@ export class PodWorker {
     this.#status = pod.status;
     this.#onFinished = options.onFinished;
     this.#volumes = new PodVolumes(this.paths);
+    this.#snapshot = new SnapshotKeeper(env, this.paths.snapshot, () => this.#snapshotNow());
     setMaxListeners(0, this.#life.signal);
     const { adopted } = options;
     this.#startTime = adopted?.startTime ?? pod.status?.startTime ?? rfc3339(env.clock.now());
@@ -130,7 +130,8 @@ export class PodWorker {
     if (refused !== null) this.#ending = { deleted: false, ...refused, graceSeconds: 0 };
     for (const container of allContainers(this.#pod.spec)) {
       const slot = this.#slots.get(container.name ?? '');
-      if (slot?.current?.state === 'running') this.#containers.watch(container, slot, this.#oldReadiness(container));
+      if (slot?.current?.state === 'running')
+        this.#containers.watch(container, slot, reportedReadiness(this.#pod, slot));
       if (slot?.current?.state === 'exited') this.#track(this.#containers.observe(container, slot, slot.current.id));
     }
     this.#noteDeletion();
@@ -160,10 +161,8 @@ export class PodWorker {
   noteExit(containerId: string): void {
     for (const container of allContainers(this.#pod.spec)) {
       const slot = this.#slots.get(container.name ?? '');
-      if (slot !== undefined && containerId.startsWith(this.uid)) {
-        if (slot.current?.id === containerId || slot.busy === 'starting') {
-          this.#track(this.#containers.observe(container, slot, containerId));
-        }
+      if (slot?.current?.id === containerId || slot?.busy === 'starting') {
+        this.#track(this.#containers.observe(container, slot, containerId));
       }
     }
   }
@@ -186,7 +185,7 @@ export class PodWorker {
   async drain(): Promise<void> {
     this.#life.abort(new Error('the agent is stopping'));
     this.#cancelWake();
-    if (this.#cancelSave !== null) this.#saveNow();
+    this.#snapshot.flush();
     for (const slot of this.#slots.values()) slot.stopProbes();
     await Promise.allSettled([...this.#tasks]);
     await this.#serial.idle();
@@ -204,14 +203,6 @@ export class PodWorker {
       const instance = instanceOf(facts, '');
       if (instance !== null) this.#slots.get(facts.name)?.advance(instance);
     }
-  }
-
-  #oldReadiness(container: corev1.Container): { started: boolean; ready: boolean } {
-    const { containerStatuses = [], initContainerStatuses = [] } = this.#pod.status ?? {};
-    const status = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container.name);
-    const id = this.#slots.get(container.name ?? '')?.current?.id ?? '';
-    const same = status?.containerID?.endsWith(`/${id}`) === true;
-    return { started: same && status.started === true, ready: same && status.ready === true };
   }
 
   #noteDeletion(): void {
@@ -248,7 +239,7 @@ export class PodWorker {
     const nowMs = this.#env.clock.now();
     const before = plan(this.pod, this.#view(), nowMs);
     for (const action of before.actions) this.#perform(action);
-    this.#announceBackoffs(before.waiting);
+    announceBackoffs(this.#env, this.#pod, { slots: this.#slots, waiting: before.waiting });
     const view = this.#view();
     const after = before.actions.length === 0 ? before : plan(this.pod, view, nowMs);
     this.#report(podStatus(this.pod, view, { plan: after, nowMs, runtimeName: this.#env.node.runtimeName }));
@@ -263,30 +254,27 @@ export class PodWorker {
     if (this.#statusIsHistory) return;
     this.#status = status;
     if (this.#heard) this.#env.statuses.put(this.#pod, status);
-    this.#save();
+    this.#snapshot.note();
+  }
+
+  /** Null before anything is made, and while the folder of the pod goes: nothing may bring it back. */
+  #snapshotNow(): PodSnapshot | null {
+    if (this.#sandbox === 'absent' || (this.#sandbox === 'releasing' && this.#ending?.deleted === true)) return null;
+    return { pod: this.pod, config: this.#config, startTime: this.#startTime };
   }
 
   #perform(action: Action): void {
-    const find = (name: string): { container: corev1.Container; slot: ContainerSlot } | undefined => {
-      const container = allContainers(this.#pod.spec).find((candidate) => candidate.name === name);
-      const slot = this.#slots.get(name);
-      return container === undefined || slot === undefined ? undefined : { container, slot };
-    };
     switch (action.kind) {
       case 'prepare':
         this.#sandbox = 'preparing';
         this.#track(this.#prepare());
         return;
-      case 'start': {
-        const found = find(action.container);
-        if (found !== undefined) this.#track(this.#containers.start(found.container, found.slot, action));
+      case 'start':
+        this.#withContainer(action.container, (container, slot) => this.#containers.start(container, slot, action));
         return;
-      }
-      case 'stop': {
-        const found = find(action.container);
-        if (found !== undefined) this.#track(this.#containers.stop(found.container, found.slot, action));
+      case 'stop':
+        this.#withContainer(action.container, (container, slot) => this.#containers.stop(container, slot, action));
         return;
-      }
       case 'end': {
         const graceSeconds = this.#pod.spec?.terminationGracePeriodSeconds ?? 30;
         this.#env.events.record(this.#pod, 'Normal', action.reason, action.message);
@@ -302,11 +290,17 @@ export class PodWorker {
     }
   }
 
+  #withContainer(name: string, task: (container: corev1.Container, slot: ContainerSlot) => Promise<void>): void {
+    const container = allContainers(this.#pod.spec).find((candidate) => candidate.name === name);
+    const slot = this.#slots.get(name);
+    if (container !== undefined && slot !== undefined) this.#track(task(container, slot));
+  }
+
   async #prepare(): Promise<void> {
     const place = { pod: this.#pod, paths: this.paths };
     try {
       this.#config = await this.#readConfig();
-      this.#saveNow();
+      this.#snapshot.write();
       this.#containers.warm();
       const sources = { pod: this.#pod, config: this.#config, fields: this.#fields() };
       const sandbox = this.#env.starts.run('begin', () => this.#serial.run(() => makeSandbox(this.#env, place)));
@@ -351,14 +345,13 @@ export class PodWorker {
       if (to === 'released') {
         await this.#serial.run(() => releasePod(this.#env, this.uid, this.paths));
         this.#sandbox = 'released';
-        this.#podIPs = this.#pod.spec?.hostNetwork === true ? this.#podIPs : [];
       } else {
-        this.#cancelSave?.();
+        this.#snapshot.cancel();
         await Promise.all([
-          this.#serial.run(() => tearDownPod(this.#env, this.uid, this.paths, this.#containerIds())),
+          this.#serial.run(() => tearDownPod(this.#env, this.uid, this.paths, runIds(this.uid, this.#slots.values()))),
           this.#env.statuses.flush(this.uid, this.#life.signal),
         ]);
-        await this.#deleteObject();
+        await deletePodObject(this.#env, this.#pod, this.#life.signal);
         this.#env.statuses.forget(this.uid);
         this.#life.abort();
         this.#onFinished(this);
@@ -376,26 +369,6 @@ export class PodWorker {
     }
   }
 
-  /** Every run that may have left something on this node. */
-  #containerIds(): string[] {
-    return [...this.#slots.values()].flatMap(({ name, current, previous }) => {
-      const first = containerId(this.uid, name, current === null ? 0 : current.attempt);
-      return [...new Set([first, ...[current, previous].flatMap((run) => (run === null ? [] : [run.id]))])];
-    });
-  }
-
-  /** The last step of a deletion: nothing holds the object any more. */
-  async #deleteObject(): Promise<void> {
-    const { namespace, name = '' } = this.#pod.metadata ?? {};
-    try {
-      const options = { gracePeriodSeconds: 0, uid: this.uid, signal: this.#life.signal };
-      await this.#env.client.delete(KINDS.Pod, { namespace, name }, options);
-    } catch (err) {
-      // Gone already, or another pod has the name now.
-      if (!hasReason(err, 'NotFound', 'Conflict')) throw err;
-    }
-  }
-
   async #refresh(): Promise<void> {
     for (const container of allContainers(this.#pod.spec)) {
       const slot = this.#slots.get(container.name ?? '');
@@ -406,7 +379,7 @@ export class PodWorker {
     const changed = !sameConfig(config, this.#config);
     this.#config = config;
     if (this.#volumes.ready) await this.#volumes.refresh({ pod: this.#pod, config, fields: this.#fields() });
-    if (changed) this.#saveNow();
+    if (changed) this.#snapshot.write();
   }
 
   async #readConfig(): Promise<PodConfig> {
@@ -416,44 +389,6 @@ export class PodWorker {
   #fields(): FieldContext {
     const { ips, name, allocatable } = this.#env.node;
     return { pod: this.#pod, podIPs: this.#podIPs, hostIPs: ips, nodeName: name, allocatable };
-  }
-
-  #announceBackoffs(waiting: ReadonlyMap<string, { readonly reason: string }>): void {
-    const { name: pod, namespace } = this.#pod.metadata ?? {};
-    for (const [name, { reason }] of waiting) {
-      const slot = this.#slots.get(name);
-      const attempt = slot?.current?.attempt ?? -1;
-      if (reason !== 'CrashLoopBackOff' || slot === undefined || slot.announcedBackoff === attempt) continue;
-      slot.announcedBackoff = attempt;
-      const message = `Back-off restarting failed container ${name} in pod ${pod}_${namespace}(${this.uid})`;
-      this.#env.events.record(this.#pod, 'Warning', 'BackOff', message, `spec.containers{${name}}`);
-    }
-  }
-
-  /** The snapshot follows, a moment later, what matters for going on without the server. */
-  #save(): void {
-    const { generation = 0, deletionTimestamp = '' } = this.#pod.metadata ?? {};
-    const { phase = '', containerStatuses = [], initContainerStatuses = [] } = this.#status ?? {};
-    const states = [...initContainerStatuses, ...containerStatuses].map(
-      (s) => `${s.containerID} ${s.started} ${s.ready}`,
-    );
-    const version = [generation, deletionTimestamp, phase, ...states].join('\n');
-    if (version === this.#savedVersion || this.#sandbox === 'absent') return;
-    this.#savedVersion = version;
-    if (phase !== 'Pending') this.#saveNow();
-    else this.#cancelSave ??= this.#env.clock.setTimer(() => this.#saveNow(), SAVE_DELAY_MS);
-  }
-
-  #saveNow(): void {
-    this.#cancelSave?.();
-    this.#cancelSave = null;
-    // While the pod is taken down its folder goes; nothing may bring it back.
-    if (this.#sandbox === 'releasing' && this.#ending?.deleted === true) return;
-    try {
-      writeSnapshot(this.paths.snapshot, { pod: this.pod, config: this.#config, startTime: this.#startTime });
-    } catch (err) {
-      this.#env.log.error({ ...this.#logFields(), err }, 'pod snapshot not written');
-    }
   }
 
   #logFields(): object {

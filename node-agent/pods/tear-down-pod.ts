@@ -1,5 +1,7 @@
 /** Taking a pod down, with or without its object: nothing of it stays. Every step may be repeated. */
 import { rm } from 'node:fs/promises';
+import { hasReason } from '../../lib/errors.ts';
+import { type corev1, KINDS } from '../../proto/index.ts';
 import type { PodPaths } from '../paths.ts';
 import { tearDownVolumes } from '../volumes/pod-volumes.ts';
 import type { PodEnvironment } from './environment.ts';
@@ -35,4 +37,18 @@ export async function releasePod(env: TeardownEnvironment, uid: string, paths: P
   const containers = await env.runtime.listContainers(uid);
   await Promise.all(containers.map(({ id }) => env.images.unmountRootfs(id)));
   await tearDownVolumes(paths);
+}
+
+/** The last step of a deletion: nothing holds the object any more. No error when it is gone, or the name is another pod's. */
+export async function deletePodObject(
+  { client }: Pick<PodEnvironment, 'client'>,
+  pod: corev1.Pod,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, name = '', uid = '' } = pod.metadata ?? {};
+  try {
+    await client.delete(KINDS.Pod, { namespace, name }, { gracePeriodSeconds: 0, uid, signal });
+  } catch (err) {
+    if (!hasReason(err, 'NotFound', 'Conflict')) throw err;
+  }
 }

@@ -89,7 +89,7 @@ export async function startServer(
   mkdirSync(config.runDir, { recursive: true, mode: 0o700 });
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const addresses = machineAddresses();
-  const pki = ensureClusterPki(config.pkiDir, { names: [hostname(), ...addresses, ...config.advertiseNames] });
+  const pki = await ensureClusterPki(config.pkiDir, { names: [hostname(), ...addresses, ...config.advertiseNames] });
   const pidFile = writePidFile(config.runDir);
   // What runs beneath the API stops after it.
   const beneath = new AbortController();

@@ -10,21 +10,16 @@
  * Certificates start well in the past, because a machine without a clock battery boots in it. All but the CAs are made
  * anew when they are near their end or their names have changed. Keys are 0600; files appear whole or not at all.
  */
-import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_GROUP, AGENT_CALLER, NODE_USER_PREFIX, NODES_GROUP, SERVER_NAME } from './pki-names.ts';
-import { generateKeys, type Issuer, type Subject, signCertificate } from './x509.ts';
-
-/** A certificate and its key, as PEM. */
-export interface KeyPairPem {
-  readonly cert: string;
-  readonly key: string;
-}
+import { type KeyPairPem, type LeafCertificate, makeCa, signCertificate } from './x509.ts';
 
 export { ADMIN_GROUP, AGENT_CALLER, NODES_GROUP, SERVER_NAME } from './pki-names.ts';
+export type { KeyPairPem } from './x509.ts';
 
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
@@ -46,7 +41,7 @@ export interface ClusterPki {
   readonly admin: KeyPairPem;
   readonly etcd: EtcdPki;
   /** Signs a certificate for an agent: client of the server, and server to it. Names are its addresses and host name. */
-  signNode(node: string, names: readonly string[]): KeyPairPem;
+  signNode(node: string, names: readonly string[]): Promise<KeyPairPem>;
 }
 
 /** Certificates of the embedded etcd; the files etcd reads itself, and what its client needs. */
@@ -68,36 +63,47 @@ export interface PkiOptions {
 }
 
 /** Reads the cluster's certificates from `folder`, making what is missing, near its end or for other names. */
-export function ensureClusterPki(folder: string, options: PkiOptions): ClusterPki {
+export async function ensureClusterPki(folder: string, options: PkiOptions): Promise<ClusterPki> {
   const now = options.now ?? Date.now;
   mkdirSync(join(folder, 'etcd'), { recursive: true, mode: 0o700 });
-  const ca = ensureCa(folder, 'skiff-ca', now);
+  const ca = await ensureCa(folder, 'skiff-ca', now);
   const local = ['localhost', '127.0.0.1', '::1'];
   const serverNames = [...new Set([...local, SERVER_NAME, ...options.names])];
-  const leaf = (name: string, request: LeafRequest): KeyPairPem =>
+  const leaf = (name: string, request: LeafRequest): Promise<KeyPairPem> =>
     ensureLeaf(join(folder, name), ca, { now, ...request });
-  const etcdFolder = join(folder, 'etcd');
-  const etcdCa = ensureCa(etcdFolder, 'skiff-etcd-ca', now);
-  const etcdLeaf = (name: string, request: LeafRequest): KeyPairPem =>
-    ensureLeaf(join(etcdFolder, name), etcdCa, { now, ...request });
-  etcdLeaf('server', { subject: { commonName: 'etcd' }, usage: ['server', 'client'], names: local });
-  etcdLeaf('peer', { subject: { commonName: 'etcd-peer' }, usage: ['server', 'client'], names: local });
+  const server = await leaf('server', {
+    subject: { commonName: 'skiff-server' },
+    usage: ['server'],
+    names: serverNames,
+  });
+  const agentClient = await leaf('agent-client', { subject: { commonName: AGENT_CALLER }, usage: ['client'] });
+  const administrator = { commonName: 'admin', organizations: [ADMIN_GROUP] };
+  const admin = await leaf('admin', { subject: administrator, usage: ['client'] });
   return {
     folder,
     ca: ca.cert,
-    server: leaf('server', { subject: { commonName: 'skiff-server' }, usage: ['server'], names: serverNames }),
-    agentClient: leaf('agent-client', { subject: { commonName: AGENT_CALLER }, usage: ['client'] }),
-    admin: leaf('admin', { subject: { commonName: 'admin', organizations: [ADMIN_GROUP] }, usage: ['client'] }),
-    etcd: {
-      caFile: join(etcdFolder, 'ca.crt'),
-      serverCertFile: join(etcdFolder, 'server.crt'),
-      serverKeyFile: join(etcdFolder, 'server.key'),
-      peerCertFile: join(etcdFolder, 'peer.crt'),
-      peerKeyFile: join(etcdFolder, 'peer.key'),
-      ca: etcdCa.cert,
-      client: etcdLeaf('client', { subject: { commonName: 'skiff-server' }, usage: ['client'] }),
-    },
-    signNode: (node, names) => signLeaf(ca, { now, ...nodeRequest(node, names) }),
+    server,
+    agentClient,
+    admin,
+    etcd: await ensureEtcdPki(join(folder, 'etcd'), local, now),
+    signNode: async (node, names) => signLeaf(ca, { now, ...nodeRequest(node, names) }),
+  };
+}
+
+async function ensureEtcdPki(folder: string, names: readonly string[], now: () => number): Promise<EtcdPki> {
+  const ca = await ensureCa(folder, 'skiff-etcd-ca', now);
+  const leaf = (name: string, request: LeafRequest): Promise<KeyPairPem> =>
+    ensureLeaf(join(folder, name), ca, { now, ...request });
+  await leaf('server', { subject: { commonName: 'etcd' }, usage: ['server', 'client'], names });
+  await leaf('peer', { subject: { commonName: 'etcd-peer' }, usage: ['server', 'client'], names });
+  return {
+    caFile: join(folder, 'ca.crt'),
+    serverCertFile: join(folder, 'server.crt'),
+    serverKeyFile: join(folder, 'server.key'),
+    peerCertFile: join(folder, 'peer.crt'),
+    peerKeyFile: join(folder, 'peer.key'),
+    ca: ca.cert,
+    client: await leaf('client', { subject: { commonName: 'skiff-server' }, usage: ['client'] }),
   };
 }
 
@@ -105,13 +111,13 @@ export function ensureClusterPki(folder: string, options: PkiOptions): ClusterPk
  * Reads a node's certificate `<base>.crt` and `<base>.key`, or signs one with the CA in `pkiFolder` when it is missing, near
  * its end or for other names. For the machine that has the CA: `skiff up`.
  */
-export function ensureNodeCertificate(
+export async function ensureNodeCertificate(
   pkiFolder: string,
   base: string,
   node: { readonly name: string; readonly names: readonly string[] },
-): KeyPairPem {
+): Promise<KeyPairPem> {
   const now = Date.now;
-  const ca = ensureCa(pkiFolder, 'skiff-ca', now);
+  const ca = await ensureCa(pkiFolder, 'skiff-ca', now);
   return ensureLeaf(base, ca, { now, ...nodeRequest(node.name, node.names) });
 }
 
@@ -132,38 +138,34 @@ export function machineAddresses(): string[] {
   return [...new Set(all.filter((a) => !a.internal && !a.address.startsWith('fe80:')).map((a) => a.address))].sort();
 }
 
-interface Authority extends Issuer {
-  readonly cert: string;
-}
-
-function ensureCa(folder: string, commonName: string, now: () => number): Authority {
+async function ensureCa(folder: string, commonName: string, now: () => number): Promise<KeyPairPem> {
   const base = join(folder, 'ca');
   const found = readPair(base);
-  if (found !== undefined)
-    return { subject: { commonName }, privateKey: createPrivateKey(found.key), cert: found.cert };
-  const { publicKey, privateKey } = generateKeys();
-  const subject = { commonName };
-  const validity = validFrom(now(), CA_DAYS);
-  const cert = signCertificate({ subject, publicKey, ...validity, usage: 'ca' }, { subject, privateKey });
-  writePair(base, { cert, key: keyPem(privateKey) });
-  return { subject, privateKey, cert };
+  if (found !== undefined) return found;
+  const made = await makeCa({ commonName }, validFrom(now(), CA_DAYS));
+  writePair(base, made);
+  return made;
 }
 
-interface LeafRequest {
-  readonly subject: Subject;
-  readonly usage: readonly ('server' | 'client')[];
-  readonly names?: readonly string[];
-}
+type LeafRequest = Pick<LeafCertificate, 'subject' | 'usage' | 'names'>;
 
-function ensureLeaf(base: string, ca: Authority, request: LeafRequest & { readonly now: () => number }): KeyPairPem {
+async function ensureLeaf(
+  base: string,
+  ca: KeyPairPem,
+  request: LeafRequest & { readonly now: () => number },
+): Promise<KeyPairPem> {
   const found = readPair(base);
   if (found !== undefined && stillGood(found, ca, request)) return found;
-  const pair = signLeaf(ca, request);
+  const pair = await signLeaf(ca, request);
   writePair(base, pair);
   return pair;
 }
 
-function stillGood(pair: KeyPairPem, ca: Authority, { names = [], now }: LeafRequest & { now: () => number }): boolean {
+function stillGood(
+  pair: KeyPairPem,
+  ca: KeyPairPem,
+  { names = [], now }: LeafRequest & { now: () => number },
+): boolean {
   const certificate = new X509Certificate(pair.cert);
   const issuer = new X509Certificate(ca.cert);
   if (!certificate.verify(issuer.publicKey) || !certificate.checkPrivateKey(createPrivateKey(pair.key))) return false;
@@ -173,11 +175,9 @@ function stillGood(pair: KeyPairPem, ca: Authority, { names = [], now }: LeafReq
   );
 }
 
-function signLeaf(ca: Authority, request: LeafRequest & { readonly now: () => number }): KeyPairPem {
-  const { publicKey, privateKey } = generateKeys();
+function signLeaf(ca: KeyPairPem, request: LeafRequest & { readonly now: () => number }): Promise<KeyPairPem> {
   const { now, ...rest } = request;
-  const cert = signCertificate({ ...rest, publicKey, ...validFrom(now(), LEAF_DAYS) }, ca);
-  return { cert, key: keyPem(privateKey) };
+  return signCertificate({ ...rest, ...validFrom(now(), LEAF_DAYS) }, ca);
 }
 
 function validFrom(nowMs: number, days: number): { notBefore: Date; notAfter: Date } {
@@ -185,10 +185,6 @@ function validFrom(nowMs: number, days: number): { notBefore: Date; notAfter: Da
   const notBefore = new Date(Math.max(nowMs - BACKDATED_MS, 31_536_000_000));
   // A clock that has not been set yet must not make certificates that have ended once it is.
   return { notBefore, notAfter: new Date(Math.max(nowMs, EARLIEST_NOW_MS) + days * DAY_MS) };
-}
-
-function keyPem(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 function readPair(base: string): KeyPairPem | undefined {

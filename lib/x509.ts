@@ -1,8 +1,9 @@
 /**
- * Writes X.509 v3 certificates, signed with ECDSA P-256 and SHA-256, in DER. Just what a cluster's own CA needs; reading
- * and verifying is left to Node's `X509Certificate` and to TLS.
+ * Certificates of a cluster's own CA: X.509 v3, ECDSA P-256 with SHA-256, made by `@peculiar/x509` over Node's web crypto.
+ * That library is loaded only when something is signed: a start that finds good certificates does not pay for it.
+ * Reading and verifying is left to Node's `X509Certificate` and to TLS.
  */
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createPrivateKey, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 
 /** Who a certificate names. Groups become organizations. */
@@ -11,178 +12,117 @@ export interface Subject {
   readonly organizations?: readonly string[];
 }
 
-/** What to put into a certificate. */
-export interface CertificateRequest {
-  readonly subject: Subject;
-  readonly publicKey: KeyObject;
+/** From when until when a certificate is good. */
+export interface Validity {
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** A CA may only sign; the others only serve TLS as named. */
-  readonly usage: 'ca' | readonly ('server' | 'client')[];
+}
+
+/** What to put into a certificate that serves or calls over TLS as named. */
+export interface LeafCertificate extends Validity {
+  readonly subject: Subject;
+  readonly usage: readonly ('server' | 'client')[];
   /** DNS names and IP addresses a server goes by. */
   readonly names?: readonly string[];
 }
 
-/** Who signs. */
-export interface Issuer {
-  readonly subject: Subject;
-  readonly privateKey: KeyObject;
+/** A certificate and its key, as PEM. */
+export interface KeyPairPem {
+  readonly cert: string;
+  readonly key: string;
 }
 
-/** A fresh P-256 key pair. */
-export function generateKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
-  return generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+type Library = typeof import('@peculiar/x509');
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const KEY_USES: webcrypto.KeyUsage[] = ['sign', 'verify'];
+
+/** A new CA that may only sign, for keys made here. */
+export async function makeCa(subject: Subject, { notBefore, notAfter }: Validity): Promise<KeyPairPem> {
+  const x509 = await library();
+  const keys = await newKeys();
+  const keyId = await x509.SubjectKeyIdentifierExtension.create(keys.publicKey);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: distinguishedName(subject),
+    keys,
+    notBefore,
+    notAfter,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      keyId,
+      new x509.AuthorityKeyIdentifierExtension(keyId.keyId),
+    ],
+  });
+  return pair(certificate, keys);
 }
 
-/** A signed certificate as PEM. */
-export function signCertificate(request: CertificateRequest, issuer: Issuer): string {
-  const algorithm = sequence(oid('1.2.840.10045.4.3.2'));
-  const body = sequence(
-    explicit(0, integer(Buffer.from([2]))),
-    integer(serialNumber()),
-    algorithm,
-    distinguishedName(issuer.subject),
-    sequence(time(request.notBefore), time(request.notAfter)),
-    distinguishedName(request.subject),
-    spki(request.publicKey),
-    explicit(3, sequence(...extensions(request, issuer))),
-  );
-  const signature = sign('sha256', body, issuer.privateKey);
-  return toPem(sequence(body, algorithm, bitString(signature)));
+/** A certificate signed by `ca`, for keys made here. */
+export async function signCertificate(leaf: LeafCertificate, ca: KeyPairPem): Promise<KeyPairPem> {
+  const x509 = await library();
+  const keys = await newKeys();
+  const issuer = new x509.X509Certificate(ca.cert);
+  const { names = [], notBefore, notAfter } = leaf;
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: distinguishedName(leaf.subject),
+    // As it stands in the CA's certificate: verifiers compare the bytes of the name, and the key id with it.
+    issuer: issuer.subjectName,
+    publicKey: keys.publicKey,
+    signingKey: await importKey(ca.key),
+    notBefore,
+    notAfter,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await authorityKeyId(x509, issuer),
+      new x509.ExtendedKeyUsageExtension(
+        leaf.usage.map((use) => x509.ExtendedKeyUsage[use === 'server' ? 'serverAuth' : 'clientAuth']),
+      ),
+      ...(names.length === 0
+        ? []
+        : [
+            new x509.SubjectAlternativeNameExtension(
+              names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
+            ),
+          ]),
+    ],
+  });
+  return pair(certificate, keys);
 }
 
-function extensions(request: CertificateRequest, issuer: Issuer): Buffer[] {
-  const { usage, names = [] } = request;
-  const isCa = usage === 'ca';
-  const list = [
-    extension('2.5.29.19', true, isCa ? sequence(boolean(true), integer(Buffer.from([0]))) : sequence()),
-    // keyCertSign and cRLSign, or digitalSignature.
-    extension('2.5.29.15', true, isCa ? bits(0x06, 1) : bits(0x80, 7)),
-    extension('2.5.29.14', false, octets(keyId(request.publicKey))),
-    extension('2.5.29.35', false, sequence(implicit(0, keyId(createPublicKey(issuer.privateKey))))),
-  ];
-  if (!isCa) {
-    const uses = usage.map((use) => oid(use === 'server' ? '1.3.6.1.5.5.7.3.1' : '1.3.6.1.5.5.7.3.2'));
-    list.push(extension('2.5.29.37', false, sequence(...uses)));
-  }
-  if (names.length > 0) {
-    const encoded = names.map((name) =>
-      isIP(name) === 0 ? implicit(2, Buffer.from(name, 'latin1')) : implicit(7, ipBytes(name)),
-    );
-    list.push(extension('2.5.29.17', false, sequence(...encoded)));
-  }
-  return list;
+/** Its dependency injection wants the metadata polyfill before it. */
+async function library(): Promise<Library> {
+  await import('reflect-metadata');
+  return import('@peculiar/x509');
 }
 
-/** Bytes of an IPv4 or IPv6 address. */
-function ipBytes(address: string): Buffer {
-  if (isIP(address) === 4) return Buffer.from(address.split('.').map(Number));
-  const [head = '', tail] = address.split('::');
-  const groups = (text: string): number[] =>
-    text === ''
-      ? []
-      : text.split(':').flatMap((part) => {
-          if (!part.includes('.')) return [Number.parseInt(part, 16)];
-          const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number);
-          return [a * 256 + b, c * 256 + d];
-        });
-  const front = groups(head);
-  const back = tail === undefined ? [] : groups(tail);
-  const all = [...front, ...Array<number>(8 - front.length - back.length).fill(0), ...back];
-  return Buffer.from(all.flatMap((group) => [group >> 8, group & 255]));
+async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(ALGORITHM, true, KEY_USES);
 }
 
-function keyId(publicKey: KeyObject): Buffer {
-  return createHash('sha1').update(spki(publicKey)).digest();
+function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+  const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
+  return webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
 }
 
-function spki(publicKey: KeyObject): Buffer {
-  return publicKey.export({ type: 'spki', format: 'der' });
+async function pair(certificate: { toString(format: 'pem'): string }, keys: webcrypto.CryptoKeyPair) {
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' });
+  return { cert: `${certificate.toString('pem')}\n`, key: key.toString() };
 }
 
-function serialNumber(): Buffer {
-  const bytes = randomBytes(16);
-  // Positive and never starting with a zero byte.
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return bytes;
+/** The key id that the CA's certificate says; another would make the chain invalid. */
+async function authorityKeyId(x509: Library, issuer: InstanceType<Library['X509Certificate']>) {
+  const own = issuer.getExtension(x509.SubjectKeyIdentifierExtension);
+  return own === null
+    ? x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey)
+    : new x509.AuthorityKeyIdentifierExtension(own.keyId);
 }
 
-function distinguishedName({ commonName, organizations = [] }: Subject): Buffer {
-  const attribute = (type: string, value: string): Buffer => set(sequence(oid(type), tagged(0x0c, Buffer.from(value))));
-  return sequence(...organizations.map((name) => attribute('2.5.4.10', name)), attribute('2.5.4.3', commonName));
-}
-
-function extension(type: string, critical: boolean, value: Buffer): Buffer {
-  return sequence(oid(type), ...(critical ? [boolean(true)] : []), octets(value));
-}
-
-/** UTCTime until 2049, GeneralizedTime after, as RFC 5280 wants. */
-function time(date: Date): Buffer {
-  const digits = `${date.toISOString().replaceAll(/[-:T]/g, '').slice(0, 14)}Z`;
-  return date.getUTCFullYear() < 2050
-    ? tagged(0x17, Buffer.from(digits.slice(2), 'latin1'))
-    : tagged(0x18, Buffer.from(digits, 'latin1'));
-}
-
-function tagged(tag: number, content: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([tag]), length(content.length), content]);
-}
-
-function length(size: number): Buffer {
-  if (size < 0x80) return Buffer.from([size]);
-  const bytes: number[] = [];
-  for (let rest = size; rest > 0; rest >>>= 8) bytes.unshift(rest & 255);
-  return Buffer.from([0x80 | bytes.length, ...bytes]);
-}
-
-function sequence(...parts: readonly Buffer[]): Buffer {
-  return tagged(0x30, Buffer.concat(parts));
-}
-
-function set(...parts: readonly Buffer[]): Buffer {
-  return tagged(0x31, Buffer.concat(parts));
-}
-
-function explicit(number: number, content: Buffer): Buffer {
-  return tagged(0xa0 | number, content);
-}
-
-function implicit(number: number, content: Buffer): Buffer {
-  return tagged(0x80 | number, content);
-}
-
-function integer(bytes: Buffer): Buffer {
-  return tagged(0x02, bytes);
-}
-
-function boolean(value: boolean): Buffer {
-  return tagged(0x01, Buffer.from([value ? 0xff : 0]));
-}
-
-function octets(content: Buffer): Buffer {
-  return tagged(0x04, content);
-}
-
-function bitString(content: Buffer): Buffer {
-  return tagged(0x03, Buffer.concat([Buffer.from([0]), content]));
-}
-
-function bits(value: number, unused: number): Buffer {
-  return tagged(0x03, Buffer.from([unused, value]));
-}
-
-function oid(dotted: string): Buffer {
-  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
-  const bytes = [first * 40 + second];
-  for (const part of rest) {
-    const groups = [part & 127];
-    for (let left = part >>> 7; left > 0; left >>>= 7) groups.unshift((left & 127) | 128);
-    bytes.push(...groups);
-  }
-  return tagged(0x06, Buffer.from(bytes));
-}
-
-function toPem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+/** Organizations first, then the common name; any text is allowed, so nothing here may be parsed. */
+function distinguishedName({ commonName, organizations = [] }: Subject): Record<string, string[]>[] {
+  return [...organizations.map((name) => ({ O: [name] })), { CN: [commonName] }];
 }

@@ -47,7 +47,10 @@ export async function startCluster(
   report(`node ${nodeName}`, 'running');
   const certificate = join(layout.dataDir, 'agent/agent');
   mkdirSync(dirname(certificate), { recursive: true, mode: 0o700 });
-  ensureNodeCertificate(layout.pkiDir, certificate, { name: nodeName, names: ['127.0.0.1', ...machineAddresses()] });
+  await ensureNodeCertificate(layout.pkiDir, certificate, {
+    name: nodeName,
+    names: ['127.0.0.1', ...machineAddresses()],
+  });
   ensureStarted(cluster, 'agent', [...agentPlace(cluster), ...extra.agent]);
   await until(cluster, 'agent', signal, () =>
     withClusterApi(cluster, signal, async (api) => {

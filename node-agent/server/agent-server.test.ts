@@ -22,8 +22,8 @@ describe('what the agent serves', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'skiff-pki-'));
-    pki = ensureClusterPki(folder, { names: [] });
-    const pair = pki.signNode('node', ['127.0.0.1']);
+    pki = await ensureClusterPki(folder, { names: [] });
+    const pair = await pki.signNode('node', ['127.0.0.1']);
     writeFileSync(join(folder, 'node.crt'), pair.cert);
     writeFileSync(join(folder, 'node.key'), pair.key);
     agent = new MemoryAgent();
@@ -134,7 +134,7 @@ describe('what the agent serves', () => {
   test('nobody but the control plane is let in', async () => {
     const admin = pki.admin;
     await expect(logs({}, admin)).rejects.toThrow('only the control plane may call this');
-    await expect(logs({}, pki.signNode('other', []))).rejects.toThrow('only the control plane may call this');
+    await expect(logs({}, await pki.signNode('other', []))).rejects.toThrow('only the control plane may call this');
   });
 
   test('a command runs, with its output and exit code', async () => {

@@ -161,7 +161,7 @@ export class CliUnderTest {
   async playAgent(name: string, play: Partial<PlayedAgent>): Promise<void> {
     this.#play = { ...silent, ...play };
     if (this.#agent === undefined) {
-      const { cert, key } = this.server.pki.signNode(name, ['127.0.0.1']);
+      const { cert, key } = await this.server.pki.signNode(name, ['127.0.0.1']);
       const server = new Server();
       server.addService(streamsv1.StreamsService, {
         logs: (call: ServerWritableStream<streamsv1.LogsRequest, streamsv1.LogsReply>) =>

@@ -185,7 +185,7 @@ describe.skipIf(apiUnavailable() !== undefined)('bad input', () => {
     };
     const err = await failure(connection.unary(ResourcesService.create, request));
     expect(err.message).toBe('strict decoding error: unknown field number 2047 in the object');
-    const node = under.connect(under.server.pki.signNode('node-9', []));
+    const node = under.connect(await under.server.pki.signNode('node-9', []));
     await node.unary(ResourcesService.create, request);
     const read = await connection.unary(ResourcesService.get, {
       target: { resource: 'cm', namespace: 'default', name: 'n' },

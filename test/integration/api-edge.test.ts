@@ -34,7 +34,7 @@ describe.skipIf(apiUnavailable() !== undefined)('the edge of the API', () => {
   }
 
   test('tells a client with a certificate of another cluster what is wrong', async () => {
-    const other = ensureClusterPki(join(under.root, 'other'), { names: [] });
+    const other = await ensureClusterPki(join(under.root, 'other'), { names: [] });
     await expect(under.connect(other.admin, other.ca).unary(ClusterService.version, {})).rejects.toMatchObject({
       reason: 'ServiceUnavailable',
       message: expect.stringContaining("the server's certificate was not signed by the CA of this configuration"),
@@ -63,7 +63,7 @@ describe.skipIf(apiUnavailable() !== undefined)('the edge of the API', () => {
   });
 
   test('lets in nodes and administrators and nobody else', async () => {
-    const node = under.connect(pki.signNode('node-1', []));
+    const node = under.connect(await pki.signNode('node-1', []));
     expect((await node.unary(ResourcesService.list, { target: { resource: 'nodes' } })).resourceVersion).toMatch(
       /^\d+$/,
     );
@@ -177,7 +177,7 @@ describe.skipIf(apiUnavailable() !== undefined)('the edge of the API', () => {
           });
         },
       });
-      const { cert, key } = pki.signNode(node, ['127.0.0.1']);
+      const { cert, key } = await pki.signNode(node, ['127.0.0.1']);
       const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
       const port = await new Promise<number>((resolve, reject) => {
         agent.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(Buffer.from(pki.ca), [pair], true), (err, found) =>

@@ -126,8 +126,8 @@ describe.skipIf(etcdMissing() !== undefined)(`our own etcd${etcdMissing() ?? ''}
   });
 
   test('with certificates it serves only clients that show one of its own CA', async () => {
-    const { etcd: pki } = ensureClusterPki(join(dir, 'pki'), { names: [] });
-    const { etcd: foreign } = ensureClusterPki(join(dir, 'foreign'), { names: [] });
+    const { etcd: pki } = await ensureClusterPki(join(dir, 'pki'), { names: [] });
+    const { etcd: foreign } = await ensureClusterPki(join(dir, 'foreign'), { names: [] });
     const tls = { ca: pki.ca, cert: pki.client.cert, key: pki.client.key };
     const { etcd } = await start({
       tls,

@@ -1,11 +1,10 @@
 /** What the machine is and has, read from the kernel and a few files. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
-import { arch, availableParallelism, hostname, networkInterfaces, release } from 'node:os';
+import { arch, availableParallelism, networkInterfaces, release } from 'node:os';
 import { machineAddresses } from '../../lib/pki.ts';
 
 /** Facts for the Node object. Sizes in bytes. */
 export interface Machine {
-  readonly hostname: string;
   readonly cpuCount: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
@@ -24,7 +23,6 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 export function readMachine(dataDir: string): Machine {
   const machineID = readLine('/etc/machine-id');
   return {
-    hostname: hostname(),
     cpuCount: availableParallelism(),
     memoryBytes: memoryField('MemTotal'),
     diskBytes: diskSize(dataDir),

@@ -45,7 +45,7 @@ export function nodeLabels(report: NodeReport): Record<string, string> {
   return {
     ...report.labels,
     'kubernetes.io/arch': report.machine.architecture,
-    'kubernetes.io/hostname': report.machine.hostname,
+    'kubernetes.io/hostname': report.name,
     'kubernetes.io/os': 'linux',
   };
 }
@@ -115,7 +115,7 @@ export function nodeStatus(report: NodeReport, old: corev1.NodeStatus | undefine
     ...old,
     addresses: [
       ...report.addresses.map((address) => ({ type: 'InternalIP', address })),
-      { type: 'Hostname', address: machine.hostname },
+      { type: 'Hostname', address: report.name },
     ],
     ...nodeResources(report),
     conditions: [...conditions, ...before.filter(({ type }) => !names.has(type ?? ''))],

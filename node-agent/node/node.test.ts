@@ -11,7 +11,6 @@ import { type NodeHealth, type NodeReport, nodeResources, nodeStatus, statusDiff
 import { NodeReporter } from './node-reporter.ts';
 
 const MACHINE: Machine = {
-  hostname: 'pi',
   cpuCount: 4,
   memoryBytes: 4 * 1024 ** 3,
   diskBytes: 1000,

@@ -2,7 +2,7 @@
 // starts fast. Usage: node build/bundle.mjs [name …]
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -18,17 +18,31 @@ const PROGRAMS = {
   'demo-images': 'build/demo-images/main.ts',
 };
 
-/** The etcd client reads its .proto files at run time, from beside its own module: here, from beside the bundle. */
-const etcdProto = {
-  name: 'etcd-proto',
+/** Libraries that read .proto files at run time: which module does, where the files are from there, and how it names the folder. */
+const PROTO_READERS = [
+  { name: 'etcd3', module: 'etcd3/lib/connection-pool.js', folder: '../proto', named: '/../proto' },
+  { name: 'health', module: 'grpc-health-check/build/src/health.js', folder: '../../proto', named: '/../../proto' },
+  ...['v1', 'v1alpha'].map((version) => ({
+    name: 'reflection',
+    module: `@grpc/reflection/build/src/implementations/reflection-${version}.js`,
+    folder: '../../proto',
+    named: '../../proto',
+  })),
+];
+
+/** Such files lie beside the library's module; a bundle finds them beside itself. */
+const protoFiles = {
+  name: 'proto-files',
   setup(builder) {
-    builder.onLoad({ filter: /etcd3\/lib\/connection-pool\.js$/ }, ({ path }) => {
-      cpSync(join(path, '../../proto'), join(dist, 'etcd-proto'), { recursive: true });
-      const source = readFileSync(path, 'utf8');
-      const contents = source.replace('/../proto/rpc.proto', '/etcd-proto/rpc.proto');
-      if (contents === source) throw new Error('the etcd client no longer reads ../proto/rpc.proto');
-      return { contents, loader: 'js' };
-    });
+    for (const { name, module, folder, named } of PROTO_READERS) {
+      builder.onLoad({ filter: new RegExp(`/${module.replaceAll('.', '\\.')}$`) }, ({ path }) => {
+        cpSync(join(dirname(path), folder), join(dist, 'proto', name), { recursive: true });
+        const source = readFileSync(path, 'utf8');
+        const contents = source.replaceAll(named, `${named.startsWith('/') ? '/' : ''}proto/${name}`);
+        if (contents === source) throw new Error(`${module} no longer reads ${named}`);
+        return { contents, loader: 'js' };
+      });
+    }
   },
 };
 
@@ -79,7 +93,7 @@ async function bundle(name) {
       SKIFF_COMMIT: JSON.stringify(commit()),
       'import.meta.url': '__skiff_url',
     },
-    plugins: name === 'cli' ? [etcdProto, withoutUnusedServices] : [etcdProto],
+    plugins: name === 'cli' ? [protoFiles, withoutUnusedServices] : [protoFiles],
     banner: { js: "const __skiff_url = require('node:url').pathToFileURL(__filename).href;" },
   });
 }

@@ -140,11 +140,23 @@ export class PodWorker {
 
   /** The object has changed. */
   update(pod: corev1.Pod): void {
-    if (!this.#heard) this.#status = pod.status ?? this.#status;
+    const first = !this.#heard;
+    if (first) this.#status = pod.status ?? this.#status;
     this.#heard = true;
     this.#pod = pod;
+    if (first) this.#takeReportedReadiness();
     this.#noteDeletion();
     this.#sync();
+  }
+
+  /** What the server was told before this agent started holds until a probe says otherwise: no container flickers. */
+  #takeReportedReadiness(): void {
+    for (const container of allContainers(this.#pod.spec)) {
+      const slot = this.#slots.get(container.name ?? '');
+      if (slot?.probes?.undecided !== true) continue;
+      const reported = reportedReadiness(this.#pod, slot);
+      if (reported.ready || reported.started) this.#containers.watch(container, slot, reported);
+    }
   }
 
   /** The object is gone: end the pod within `graceSeconds`. */
@@ -253,8 +265,9 @@ export class PodWorker {
   #report(status: corev1.PodStatus): void {
     if (this.#statusIsHistory) return;
     this.#status = status;
-    if (this.#heard) this.#env.statuses.put(this.#pod, status);
+    // First to disk: an agent that is killed now must not come back knowing less than the server.
     this.#snapshot.note();
+    if (this.#heard) this.#env.statuses.put(this.#pod, status);
   }
 
   /** Null before anything is made, and while the folder of the pod goes: nothing may bring it back. */

@@ -63,6 +63,11 @@ export class ContainerProbes {
     return this.#verdict;
   }
 
+  /** No startup or readiness probe has given a result yet. */
+  get undecided(): boolean {
+    return !this.#states.has('startup') && !this.#states.has('readiness');
+  }
+
   /** The grace period a probe gives when it has the container killed; null for the pod's own. */
   graceSeconds(kind: ProbeKind): number | null {
     return this.#probe(kind)?.terminationGracePeriodSeconds ?? null;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { GrpcConnection } from '../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../lib/client/grpc-resource-client.ts';
 import { systemClock } from '../lib/clock.ts';
-import { ConfigError } from '../lib/config.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { EventRecorder } from '../lib/events.ts';
-import { createLogger, type Logger } from '../lib/logger.ts';
+import type { Logger } from '../lib/logger.ts';
+import { runProgram } from '../lib/program.ts';
 import { runAgent } from './agent.ts';
 import { CgroupTree } from './cgroups/cgroup-tree.ts';
 import { type AgentConfig, helpText, parseConfig } from './config.ts';
@@ -25,44 +25,12 @@ import { fileTrace, tracePorts } from './trace.ts';
 // Put in by the bundler.
 declare const SKIFF_VERSION: string | undefined;
 
-/** Wrong options: no restart mends it. */
-const EXIT_USAGE = 2;
-
-void main(process.argv.slice(2)).then((code) => process.exit(code));
-
-async function main(args: readonly string[]): Promise<number> {
-  let config: AgentConfig;
-  try {
-    config = parseConfig(args);
-  } catch (err) {
-    if (!(err instanceof ConfigError)) throw err;
-    for (const problem of err.problems) process.stderr.write(`error: ${problem}\n`);
-    process.stderr.write('See skiff agent --help.\n');
-    return EXIT_USAGE;
-  }
-  if (config.help) {
-    process.stdout.write(helpText());
-    return 0;
-  }
-  const log = createLogger({ level: config.logLevel, file: config.logFile, component: 'agent' });
-  const stop = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(name, () => {
-      log.info({ signal: name }, 'stopping');
-      stop.abort();
-    });
-  }
-  // A closing terminal is no reason to stop looking after pods.
-  process.on('SIGHUP', () => undefined);
-  try {
-    return config.teardown ? await tearDown(config, log, stop.signal) : await serve(config, log, stop.signal);
-  } catch (err) {
-    if (stop.signal.aborted) return 0;
-    log.fatal({ err }, 'the agent failed');
-    process.stderr.write(`error: ${errorMessage(err)}\n`);
-    return 1;
-  }
-}
+void runProgram({
+  name: 'agent',
+  parseConfig,
+  helpText,
+  run: (config, log, signal) => (config.teardown ? tearDown(config, log, signal) : serve(config, log, signal)),
+});
 
 /** The parts of this machine. */
 function machineParts(config: AgentConfig, log: Logger, onStep?: StepListener) {

@@ -122,7 +122,11 @@ export class ServerUnderTest {
   async compactEtcd(): Promise<void> {
     const { ca, client: pair } = this.server.pki.etcd;
     const tls = { ca: Buffer.from(ca), cert: Buffer.from(pair.cert), key: Buffer.from(pair.key) };
-    const client = new EtcdClient({ endpoints: [`https://127.0.0.1:${this.#ports[0]}`], tls });
+    const client = new EtcdClient({
+      endpoints: [`https://127.0.0.1:${this.#ports[0]}`],
+      tls,
+      serverName: 'localhost',
+    });
     try {
       const { header } = await client.range({ key: Buffer.from('x'), count_only: true }, 'read the revision');
       await client.compact(Number(header.revision));

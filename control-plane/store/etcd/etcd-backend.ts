@@ -13,14 +13,7 @@ export const openEtcdBackend: OpenBackend = async (config, { pki, log, identity,
   const embedded = config.externalEtcd === undefined ? embeddedEtcd(config, { pki, log, identity, signal }) : undefined;
   await embedded?.start(signal);
   const supervised = embedded?.run(supervision.signal) ?? Promise.resolve();
-  const etcdPki = {
-    ca: Buffer.from(pki.etcd.ca),
-    cert: Buffer.from(pki.etcd.client.cert),
-    key: Buffer.from(pki.etcd.client.key),
-  };
-  const connection: EtcdConnection =
-    embedded === undefined ? await externalConnection(config) : { endpoints: [embedded.endpoint], tls: etcdPki };
-  const client = new EtcdClient(connection);
+  const client = new EtcdClient(embedded?.connection ?? (await externalConnection(config)));
   const prefix = config.etcdPrefix;
   const store = new EtcdStore({ client, prefix, log });
   const election = new Election({ client, prefix, identity, log });

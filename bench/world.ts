@@ -26,7 +26,8 @@ const INSIDE = '--inside';
 export async function insideWorld(
   options: { readonly upArgs?: readonly string[]; readonly image?: boolean } = {},
 ): Promise<string> {
-  const cluster = await TestCluster.start(options.upArgs === undefined ? {} : { upArgs: options.upArgs });
+  const { upArgs } = options;
+  const cluster = await TestCluster.start({ runOnTmpfs: true, ...(upArgs === undefined ? {} : { upArgs }) });
   try {
     if (options.image !== false) await loadBusybox(cluster);
     return await runInside(cluster);

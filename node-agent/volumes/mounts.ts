@@ -5,12 +5,16 @@ import { run } from '../../lib/exec.ts';
 /** Longest a mount or unmount may take, in milliseconds. */
 const TIMEOUT_MS = 30_000;
 
-/** Paths mounted at or below `dir`, deepest first. */
-export function mountsBelow(dir: string): string[] {
-  return readFileSync('/proc/self/mounts', 'utf8')
+/** Paths mounted at or below any of these folders, deepest first. */
+export function mountsBelow(...dirs: readonly string[]): string[] {
+  const text = readFileSync('/proc/self/mounts', 'utf8');
+  // The table has some lines for every pod of the node, and mostly none for this one.
+  const wanted = dirs.filter((dir) => /[\s\\]/.test(dir) || text.includes(dir));
+  if (wanted.length === 0) return [];
+  return text
     .split('\n')
     .map((line) => decodeOctal(line.split(' ')[1] ?? ''))
-    .filter((path) => path === dir || path.startsWith(`${dir}/`))
+    .filter((path) => wanted.some((dir) => path === dir || path.startsWith(`${dir}/`)))
     .reverse();
 }
 
@@ -30,9 +34,11 @@ export async function bindMount(source: string, target: string): Promise<void> {
   await run('mount', ['--no-canonicalize', '--rbind', source, target], { timeoutMs: TIMEOUT_MS });
 }
 
-/** Takes everything mounted at or below `dir` away, the busy ones as soon as they are free. */
-export async function unmountBelow(dir: string): Promise<void> {
-  for (const path of mountsBelow(dir)) {
+/** Takes everything mounted at or below these folders away, the busy ones as soon as they are free. Returns what stays. */
+export async function unmountBelow(...dirs: readonly string[]): Promise<readonly string[]> {
+  const mounted = mountsBelow(...dirs);
+  for (const path of mounted) {
     await run('umount', ['--lazy', path], { timeoutMs: TIMEOUT_MS });
   }
+  return mounted.length === 0 ? [] : mountsBelow(...dirs);
 }

@@ -7,7 +7,7 @@ import { expandVariables } from '../pods/expand-variables.ts';
 import type { FieldContext } from '../pods/field-reference.ts';
 import type { PodConfig } from '../pods/pod-config.ts';
 import type { ContainerMount } from '../runtime/runtime.ts';
-import { mountsBelow, unmountBelow } from './mounts.ts';
+import { unmountBelow } from './mounts.ts';
 import { VOLUME_TYPES } from './registry.ts';
 import { mountSubPath } from './sub-path.ts';
 import { VolumeError, type VolumeRequest, type VolumeType } from './volume.ts';
@@ -128,9 +128,7 @@ export class PodVolumes {
 
 /** Unmounts and deletes the volumes of a pod, known or not. */
 export async function tearDownVolumes(dirs: VolumeDirs): Promise<void> {
-  await unmountBelow(dirs.runDir);
-  await unmountBelow(dirs.dataDir);
-  const mounted = [...mountsBelow(dirs.runDir), ...mountsBelow(dirs.dataDir)];
+  const mounted = await unmountBelow(dirs.runDir, dirs.dataDir);
   // Deleting through a mount would delete what belongs to the node.
   if (mounted.length > 0) throw new VolumeError(`Cannot delete volumes: ${mounted.join(', ')} is still mounted`);
   for (const dir of [join(dirs.runDir, 'subpaths'), join(dirs.runDir, 'volumes'), dirs.dataDir]) {

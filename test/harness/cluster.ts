@@ -46,15 +46,26 @@ export function clusterUnavailable(): string | undefined {
 export class TestCluster {
   readonly run: TestRun;
   readonly netns: string;
+  #tmpfs: string | undefined;
 
   private constructor(run: TestRun) {
     this.run = run;
     this.netns = netnsName(run);
   }
 
-  /** Makes the world and runs `skiff up` in it, without the demo application. */
-  static async start(options: { readonly upArgs?: readonly string[] } = {}): Promise<TestCluster> {
+  /**
+   * Makes the world and runs `skiff up` in it, without the demo application. With `runOnTmpfs`, what a reboot clears lies in memory, as
+   * `/run` does on a real machine.
+   */
+  static async start(
+    options: { readonly upArgs?: readonly string[]; readonly runOnTmpfs?: boolean } = {},
+  ): Promise<TestCluster> {
     const cluster = new TestCluster(newRun());
+    if (options.runOnTmpfs === true) {
+      mkdirSync(join(cluster.run.dir, 'run'));
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'skiff-test', join(cluster.run.dir, 'run')]);
+      cluster.#tmpfs = join(cluster.run.dir, 'run');
+    }
     mkdirSync(join(cluster.run.dir, 'home'), { recursive: true });
     execFileSync('ip', ['netns', 'add', cluster.netns]);
     execFileSync('nsenter', [`--net=/run/netns/${cluster.netns}`, 'ip', 'link', 'set', 'lo', 'up']);
@@ -172,6 +183,7 @@ export class TestCluster {
         timeoutMs: 90_000,
       },
     );
+    if (this.#tmpfs !== undefined) execFileSync('umount', ['-l', this.#tmpfs]);
     const before = findTraces(this.run).filter((line) => !line.startsWith('network namespace'));
     execFileSync('ip', ['netns', 'del', this.netns]);
     let left: string[] = before;

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { CgroupTree } from '../../cgroups/cgroup-tree.ts';
 import type { NodeFacts } from '../oci-spec.ts';
 import {
@@ -50,6 +49,15 @@ const DEFAULT_RESYNC_MS = 10_000;
 const WAIT_RECHECK_MS = 1000;
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024;
 
+/** Why a wait is over. */
+type Hint = 'hinted' | 'everything' | 'timeout';
+
+/** Somebody who waits for news of one container, or of any. */
+interface Waiter {
+  readonly id: string | null;
+  readonly wake: (hint: Hint) => void;
+}
+
 /**
  * The Runtime port on crun (or runc) under conmon. conmon, not this process, is the parent of each container and writes
  * its log and exit file; all state is in files, so this class may be thrown away and made again at any time.
@@ -62,7 +70,10 @@ export class ConmonCrunRuntime implements Runtime {
   readonly #containers: Containers;
   readonly #exitWatch: ExitWatch;
   readonly #listeners = new Set<(exit: ContainerExit) => void>();
-  readonly #hints = new Set<() => void>();
+  readonly #waiters = new Set<Waiter>();
+  /** Containers that hints were about since the last look at them. */
+  readonly #suspects = new Set<string>();
+  #reporting = false;
   readonly #reported = new Set<string>();
   readonly #warned = new Set<string>();
   readonly #resyncMs: number;
@@ -91,7 +102,7 @@ export class ConmonCrunRuntime implements Runtime {
       onWarning: (warning) => this.#warn(warning),
       waitForExit: (id, timeoutMs) => this.#waitForExit(id, timeoutMs),
     });
-    this.#exitWatch = new ExitWatch({ folder: this.#paths.exits, onHint: () => this.#hint() });
+    this.#exitWatch = new ExitWatch({ folder: this.#paths.exits, onHint: (name) => this.#hint(name) });
   }
 
   async createSandbox(config: SandboxConfig): Promise<Sandbox> {
@@ -167,7 +178,7 @@ export class ConmonCrunRuntime implements Runtime {
       if (facts === null || facts.state === 'exited' || facts.state === 'lost') {
         return facts;
       }
-      await this.#nextHint(WAIT_RECHECK_MS, signal);
+      await this.#nextHint(id, WAIT_RECHECK_MS, signal);
     }
   }
 
@@ -230,11 +241,20 @@ export class ConmonCrunRuntime implements Runtime {
     this.#prepare();
     const release = this.#exitWatch.hold();
     try {
+      this.#reporting = true;
+      let everything = true;
       while (!signal.aborted) {
-        this.#reportEnded();
-        await this.#nextHint(this.#resyncMs, signal).catch(() => undefined);
+        const ids = everything ? this.#containers.ids() : [...this.#suspects];
+        this.#suspects.clear();
+        this.#reportEnded(ids);
+        everything = await this.#nextHint(null, this.#resyncMs, signal).then(
+          (hint) => hint !== 'hinted',
+          () => true,
+        );
       }
     } finally {
+      this.#reporting = false;
+      this.#suspects.clear();
       release();
     }
   }
@@ -325,31 +345,42 @@ export class ConmonCrunRuntime implements Runtime {
     }
   }
 
-  #hint(): void {
-    for (const wake of [...this.#hints]) {
-      wake();
+  /** Something may have happened to the container of that name; to any when it is null. */
+  #hint(name: string | null): void {
+    if (name !== null && this.#reporting) {
+      this.#suspects.add(name);
+    }
+    for (const waiter of [...this.#waiters]) {
+      if (name === null || waiter.id === null || waiter.id === name) {
+        waiter.wake(name === null ? 'everything' : 'hinted');
+      }
     }
   }
 
-  /** Resolves at the next hint, or after `timeoutMs`; rejects when aborted. */
-  async #nextHint(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const release = this.#exitWatch.hold();
-    const stop = new AbortController();
-    const hinted = new Promise<void>((resolve) => {
-      const wake = (): void => {
-        this.#hints.delete(wake);
-        resolve();
+  /** Resolves at the next hint about the container, or about any when `id` is null, or after `timeoutMs`; rejects when aborted. */
+  #nextHint(id: string | null, timeoutMs: number, signal?: AbortSignal): Promise<Hint> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const release = this.#exitWatch.hold();
+      const end = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        this.#waiters.delete(waiter);
+        release();
       };
-      this.#hints.add(wake);
-      stop.signal.addEventListener('abort', () => this.#hints.delete(wake), { once: true });
+      const wake = (hint: Hint): void => {
+        end();
+        resolve(hint);
+      };
+      const abort = (): void => {
+        end();
+        reject(signal?.reason as Error);
+      };
+      const waiter: Waiter = { id, wake };
+      const timer = setTimeout(wake, timeoutMs, 'timeout');
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#waiters.add(waiter);
     });
-    const abort = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    try {
-      await Promise.race([hinted, delay(timeoutMs, undefined, { signal: abort })]);
-    } finally {
-      stop.abort();
-      release();
-    }
   }
 
   async #waitForExit(id: string, timeoutMs: number): Promise<void> {
@@ -359,12 +390,12 @@ export class ConmonCrunRuntime implements Runtime {
       if (facts === null || facts.state === 'exited' || facts.process === null || performance.now() > deadline) {
         return;
       }
-      await this.#nextHint(Math.min(50, timeoutMs));
+      await this.#nextHint(id, Math.min(50, timeoutMs));
     }
   }
 
-  #reportEnded(): void {
-    for (const id of this.#containers.ids()) {
+  #reportEnded(ids: readonly string[]): void {
+    for (const id of ids) {
       if (this.#reported.has(id)) {
         continue;
       }

@@ -4,6 +4,7 @@ import type { ContainerProbes } from '../probes/container-probes.ts';
 import { containerId } from '../runtime/runtime.ts';
 import type { PodEnvironment } from './environment.ts';
 import type { Waiting } from './plan.ts';
+import { allContainers } from './pod-resources.ts';
 import type { ContainerView, Instance, Problem } from './pod-state.ts';
 import type { ContainerStop } from './stop-container.ts';
 
@@ -23,6 +24,8 @@ export class ContainerSlot {
   pullFailures = 0;
   /** The attempt whose back-off has been announced. */
   announcedBackoff = -1;
+  /** The number of failed pulls whose back-off has been announced. */
+  announcedPullFailures = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -60,7 +63,7 @@ export class ContainerSlot {
   }
 }
 
-/** Records, once for each crash, that a container is held back. */
+/** Records, once for each crash and each failed pull, that a container is held back. */
 export function announceBackoffs(
   { events }: Pick<PodEnvironment, 'events'>,
   pod: corev1.Pod,
@@ -72,11 +75,23 @@ export function announceBackoffs(
   const { name: podName, namespace, uid } = pod.metadata ?? {};
   for (const [name, { reason }] of waiting) {
     const slot = slots.get(name);
-    const attempt = slot?.current?.attempt ?? -1;
-    if (reason !== 'CrashLoopBackOff' || slot === undefined || slot.announcedBackoff === attempt) continue;
-    slot.announcedBackoff = attempt;
-    const message = `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`;
-    events.record(pod, 'Warning', 'BackOff', message, `spec.containers{${name}}`);
+    if (slot === undefined) continue;
+    const record = (type: 'Normal' | 'Warning', why: string, message: string): void =>
+      events.record(pod, type, why, message, `spec.containers{${name}}`);
+    const attempt = slot.current?.attempt ?? -1;
+    if (reason === 'CrashLoopBackOff' && slot.announcedBackoff !== attempt) {
+      slot.announcedBackoff = attempt;
+      record(
+        'Warning',
+        'BackOff',
+        `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`,
+      );
+    } else if (reason === 'ImagePullBackOff' && slot.announcedPullFailures !== slot.pullFailures) {
+      slot.announcedPullFailures = slot.pullFailures;
+      const image = allContainers(pod.spec).find((container) => container.name === name)?.image ?? '';
+      record('Normal', 'BackOff', `Back-off pulling image "${image}"`);
+      record('Warning', 'Failed', 'Error: ImagePullBackOff');
+    }
   }
 }
 

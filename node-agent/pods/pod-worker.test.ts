@@ -1,9 +1,10 @@
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { waitFor } from '../../test/harness/wait.ts';
 import { ImageError } from '../images/image-store.ts';
+import { nodePaths, podPaths } from '../paths.ts';
 import { MemoryAgent } from '../testing/memory-agent.ts';
 
 describe('pod workers', () => {
@@ -132,6 +133,37 @@ describe('pod workers', () => {
     expect(runtime.calls.slice(calls).filter((call) => call.startsWith('createSandbox'))).toEqual([]);
   });
 
+  test('a container stays ready over a restart of the agent, even when its snapshot is older than what it reported', async () => {
+    const readinessProbe = { exec: { command: ['true'] }, periodSeconds: 10 };
+    const pod = await create({ containers: [{ ...C, readinessProbe }] });
+    const snapshot = podPaths(nodePaths(agent.root), {
+      uid: pod.metadata?.uid ?? '',
+      namespace: 'default',
+      name: 'p',
+    }).snapshot;
+    const early = await waitFor('a snapshot of the pod before it is ready', () =>
+      existsSync(snapshot) ? readFileSync(snapshot) : undefined,
+    );
+    const before = await until('ready', isRunning, 100);
+    await agent.stop();
+    writeFileSync(snapshot, early);
+    const seen: (boolean | undefined)[] = [];
+    const watching = new AbortController();
+    const watch = (async () => {
+      const from = before.metadata?.resourceVersion ?? '';
+      for await (const batch of api.watch(KINDS.Pod, from, { signal: watching.signal })) {
+        for (const event of batch) if (event.type !== 'BOOKMARK') seen.push(first(event.object)?.ready);
+      }
+    })();
+    await agent.start();
+    await until('running', isRunning, 1000);
+    for (let seconds = 0; seconds < 30; seconds += 1) await clock.advance(1000);
+    watching.abort();
+    await watch.catch(() => undefined);
+    expect(seen).not.toContain(false);
+    expect((await until('ready', isRunning)).status?.conditions).toEqual(before.status?.conditions);
+  });
+
   test('what belongs to no known pod is removed at start', async () => {
     await create({ containers: [C] });
     const pod = await until('running', isRunning);
@@ -166,6 +198,8 @@ describe('pod workers', () => {
     await until('the failure', (p) => first(p)?.state?.waiting?.reason === 'ErrImagePull');
     const held = await until('the back-off', (p) => first(p)?.state?.waiting?.reason === 'ImagePullBackOff', 200);
     expect(first(held)?.state?.waiting?.message).toMatch(/^Back-off pulling image "far:1"/);
+    expect(events).toContain('BackOff: Back-off pulling image "far:1"');
+    expect(events).toContain('Failed: Error: ImagePullBackOff');
     images.publish('far:1', { config: { cmd: ['sleep', '9'] } });
     await until('running', isRunning, 500);
     expect(images.pulled).toHaveLength(2);

@@ -189,7 +189,7 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
     await finish('over');
     expect(await versions('over')).toEqual(['three', 'three']);
     const sets = await replicaSets('over');
-    expect(sets.map(({ spec }) => spec.replicas).sort()).toEqual([0, 0, 2]);
+    expect(sets.map(({ spec }) => spec.replicas).sort((a, b) => a - b)).toEqual([0, 0, 2]);
   });
 
   test('history, a single revision, undo to it, and no more revisions kept than the limit', async () => {

@@ -33,6 +33,11 @@ export async function loadNginx(cluster: TestCluster, references: readonly strin
   await load(cluster, archive(references));
 }
 
+/** An OCI archive with the busybox image under its usual tags, `docker.io/library/busybox:1.36` among them. */
+export function busyboxArchive(): string {
+  return archive(['busybox']);
+}
+
 async function load(cluster: TestCluster, path: string): Promise<void> {
   await cluster.ok(['image', 'load', path, '--socket', cluster.path('run/skiff/agent.sock')]);
 }

@@ -1,8 +1,10 @@
 /** Kubernetes' quality-of-service classes: they decide where in the tree a pod's cgroup sits. */
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
-const MIN_SHARES = 2;
-const MAX_SHARES = 262_144;
+/** The least and the most CPU shares of cgroup v1. */
+export const MIN_SHARES = 2;
+/** See {@link MIN_SHARES}. */
+export const MAX_SHARES = 262_144;
 const SHARES_PER_CPU = 1024;
 const MILLIS_PER_CPU = 1000;
 const MIN_QUOTA_US = 1000;

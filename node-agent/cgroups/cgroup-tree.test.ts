@@ -68,6 +68,51 @@ describe('CgroupTree', () => {
     ]).toEqual(['1024', '50000', '100000', '1048576', '7']);
   });
 
+  it.each([
+    ['v2', v2, '', 'cpu.weight', ['1', '1', '49', '10', '1']],
+    ['v1', v1, 'cpu/', 'cpu.shares', ['2', '2', '1280', '256', '2']],
+  ] as const)('classes weigh what their pods ask for under %s', async (_name, layout, hierarchy, file, weights) => {
+    const tree = new CgroupTree('skiff', layout());
+    const classFile = (name: string): string => `${hierarchy}skiff/${name}/${file}`;
+    // What the kernel makes with every cgroup.
+    for (const name of ['burstable', 'besteffort']) {
+      mkdirSync(join(folder, `${hierarchy}skiff/${name}`), { recursive: true });
+      writeFileSync(join(folder, classFile(name)), '100');
+    }
+    tree.prepare();
+    const seen = [read(classFile('besteffort')), read(classFile('burstable'))];
+    tree.create('skiff/burstable/poda', { cpuShares: 1024 });
+    tree.create('skiff/burstable/podb', { cpuShares: 256 });
+    tree.setLimits('skiff/burstable/podb/container', {});
+    tree.create('skiff/podg', { cpuShares: 4096 });
+    seen.push(read(classFile('burstable')));
+    // A plain folder, unlike a cgroup, must be emptied before it can be removed.
+    const remove = async (path: string): Promise<void> => {
+      rmSync(join(folder, hierarchy, path), { recursive: true });
+      await tree.remove(path);
+    };
+    await remove('skiff/burstable/poda').catch(() => undefined);
+    seen.push(read(classFile('burstable')));
+    await remove('skiff/burstable/podb').catch(() => undefined);
+    seen.push(read(classFile('burstable')));
+    expect(seen).toEqual(weights);
+  });
+
+  it('finds the weight of burstable pods that were there before', () => {
+    mkdirSync(join(folder, 'skiff/burstable/podold'), { recursive: true });
+    writeFileSync(join(folder, 'skiff/burstable/podold/cpu.weight'), '39\n');
+    writeFileSync(join(folder, 'skiff/burstable/cpu.weight'), '100');
+    new CgroupTree('skiff', v2()).prepare();
+    expect(read('skiff/burstable/cpu.weight')).toBe('39');
+  });
+
+  it('keeps pods out of swap where the kernel can', () => {
+    mkdirSync(join(folder, 'skiff'));
+    writeFileSync(join(folder, 'skiff/memory.swap.max'), 'max');
+    new CgroupTree('skiff', v2()).prepare();
+    expect(read('skiff/memory.swap.max')).toBe('0');
+  });
+
   it('joins every hierarchy except cpuset, which refuses processes until it is given CPUs', () => {
     expect(new CgroupTree('skiff', v1()).joinFiles('skiff/monitors').some((file) => file.includes('/cpuset/'))).toBe(
       false,

@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CPU_PERIOD_US, cpuWeightFromShares } from './calculations.ts';
+import { CPU_PERIOD_US, cpuWeightFromShares, MAX_SHARES, MIN_SHARES } from './calculations.ts';
+import { hasCode, keyed, number, readOr, removeFolder, subfolders, writeIf, writeQuietly } from './cgroup-files.ts';
+import { ClassWeight } from './class-weight.ts';
 import { type CgroupLayout, readCgroupLayout } from './layout.ts';
 
 /** Limits of one cgroup; absent ones are left as they are. */
@@ -26,6 +28,8 @@ export interface CgroupUsage {
 const WANTED_CONTROLLERS = ['cpuset', 'cpu', 'io', 'memory', 'pids', 'hugetlb'];
 const REMOVE_DEADLINE_MS = 10_000;
 const REMOVE_RETRY_MS = 5;
+const MIN_WEIGHT = 1;
+const MAX_WEIGHT = 10_000;
 /** Below the largest v1 page counter; a larger number there means "no limit". */
 const NO_LIMIT_ABOVE = 2 ** 60;
 
@@ -43,10 +47,15 @@ const NO_LIMIT_ABOVE = 2 ** 60;
 export class CgroupTree {
   readonly layout: CgroupLayout;
   readonly root: string;
+  readonly #burstable: ClassWeight;
 
   constructor(root: string, layout: CgroupLayout = readCgroupLayout()) {
     this.root = root;
     this.layout = layout;
+    this.#burstable = new ClassWeight({
+      readPods: () => this.#podWeights(`${root}/burstable`),
+      write: (weight) => this.#writeWeight(`${root}/burstable`, weight),
+    });
   }
 
   get version(): 1 | 2 {
@@ -58,11 +67,18 @@ export class CgroupTree {
     return `${this.root}/monitors`;
   }
 
-  /** Makes the root, the classes and the monitors' cgroup. Idempotent. Throws when the tree cannot be written. */
+  /**
+   * Makes the root, the classes and the monitors' cgroup. Idempotent. Throws when the tree cannot be written. Best effort as a
+   * whole weighs the least there is. Under v2 nothing in the tree is swapped out, which is also the kubelet's default: a
+   * container over its memory limit ends instead of slowing the machine down.
+   */
   prepare(): void {
     for (const path of [this.root, `${this.root}/burstable`, `${this.root}/besteffort`]) {
       this.create(path);
     }
+    this.#writeWeight(`${this.root}/besteffort`, 0);
+    this.#burstable.update();
+    writeQuietly(`${this.layout.unified ?? '/nowhere'}/${this.root}/memory.swap.max`, '0');
     for (const hierarchy of this.layout.hierarchies) {
       mkdirSync(`${hierarchy}/${this.monitorsPath}`, { recursive: true });
     }
@@ -89,6 +105,10 @@ export class CgroupTree {
   /** Changes the limits of an existing cgroup. A `cpuQuotaUs` of -1 or a `memoryLimitBytes` of -1 lifts the limit. */
   setLimits(path: string, limits: CgroupLimits): void {
     const { cpuShares, cpuQuotaUs, memoryLimitBytes, pidsLimit } = limits;
+    const burstablePod = this.#burstablePod(path);
+    if (burstablePod !== null && cpuShares !== undefined) {
+      this.#burstable.update(burstablePod, this.version === 2 ? cpuWeightFromShares(cpuShares) : cpuShares);
+    }
     const period = limits.cpuPeriodUs ?? CPU_PERIOD_US;
     if (this.layout.unified !== null) {
       const folder = `${this.layout.unified}/${path}`;
@@ -171,6 +191,10 @@ export class CgroupTree {
         .map((hierarchy) => `${hierarchy}/${path}`)
         .filter((folder) => !removeFolder(folder));
       if (left.length === 0) {
+        const burstablePod = this.#burstablePod(path);
+        if (burstablePod !== null) {
+          this.#burstable.update(burstablePod);
+        }
         return;
       }
       const killed = this.killAll(path);
@@ -256,6 +280,29 @@ export class CgroupTree {
     return Number.isFinite(value) && value < NO_LIMIT_ABOVE ? value : null;
   }
 
+  /** The pod's own name, when the path is that of a burstable pod. */
+  #burstablePod(path: string): string | null {
+    const name = path.startsWith(`${this.root}/burstable/`) ? path.slice(`${this.root}/burstable/`.length) : '';
+    return name.startsWith('pod') && !name.includes('/') ? name : null;
+  }
+
+  #weightFile(path: string): string {
+    return this.layout.unified === null
+      ? `${this.#folder('cpu', path)}/cpu.shares`
+      : `${this.layout.unified}/${path}/cpu.weight`;
+  }
+
+  #podWeights(classPath: string): ReadonlyMap<string, number> {
+    const pods = this.children(classPath).filter((name) => name.startsWith('pod'));
+    return new Map(pods.map((name) => [name, number(readOr(this.#weightFile(`${classPath}/${name}`), '0'))]));
+  }
+
+  /** As near to `weight` as the kernel allows. Where it cannot be written at all, the pods' own limits say so. */
+  #writeWeight(path: string, weight: number): void {
+    const [least, most] = this.version === 2 ? [MIN_WEIGHT, MAX_WEIGHT] : [MIN_SHARES, MAX_SHARES];
+    writeQuietly(this.#weightFile(path), String(Math.min(most, Math.max(least, weight))));
+  }
+
   #folder(controller: string, path: string): string {
     return `${this.layout.controllers.get(controller) ?? `/nowhere/${controller}`}/${path}`;
   }
@@ -290,77 +337,4 @@ export class CgroupTree {
       }
     }
   }
-}
-
-/** Removes a folder of cgroups, deepest first. False when one of them is still busy. */
-function removeFolder(folder: string): boolean {
-  try {
-    // Mostly there is nothing below: try that first, it saves a listing per hierarchy.
-    rmdirSync(folder);
-    return true;
-  } catch (err) {
-    if (hasCode(err, 'ENOENT')) {
-      return true;
-    }
-  }
-  let allGone = true;
-  for (const name of subfolders(folder)) {
-    allGone = removeFolder(`${folder}/${name}`) && allGone;
-  }
-  if (!allGone) {
-    return false;
-  }
-  try {
-    rmdirSync(folder);
-    return true;
-  } catch (err) {
-    return hasCode(err, 'ENOENT');
-  }
-}
-
-function subfolders(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
-  } catch {
-    return [];
-  }
-}
-
-function writeIf(value: number | undefined, file: string, format: (value: number) => string): void {
-  if (value === undefined) {
-    return;
-  }
-  try {
-    writeFileSync(file, format(value));
-  } catch (err) {
-    throw new Error(`Cannot write ${format(value)} to ${file}: ${err instanceof Error ? err.message : String(err)}`, {
-      cause: err,
-    });
-  }
-}
-
-function readOr(file: string, otherwise: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return otherwise;
-  }
-}
-
-function keyed(text: string, key: string): number {
-  for (const line of text.split('\n')) {
-    if (line.startsWith(`${key} `)) {
-      return Number(line.slice(key.length + 1));
-    }
-  }
-  return 0;
-}
-
-function number(text: string): number {
-  const value = Number(text.trim());
-  return Number.isFinite(value) ? value : 0;
-}
-
-function hasCode(err: unknown, code: string): boolean {
-  return err instanceof Error && 'code' in err && err.code === code;
 }

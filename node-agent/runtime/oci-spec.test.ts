@@ -11,6 +11,7 @@ const facts: NodeFacts = {
   openFilesLimit: 4_000_000,
   minOomScoreAdj: -1000,
   seccomp: true,
+  oomGroup: true,
 };
 const sandbox: Sandbox = {
   podUid: 'u',
@@ -136,7 +137,19 @@ describe('buildOciSpec', () => {
       (s) => [s.linux.resources.cpu, s.linux.resources.memory, s.linux.resources.pids],
       [{ shares: 102, quota: 10_000, period: 100_000 }, { limit: 1e6 }, { limit: 9 }],
     ],
-    ['no limits where none are asked for', {}, (s) => Object.keys(s.linux.resources), ['devices']],
+    [
+      'no limits where none are asked for',
+      {},
+      (s) => Object.keys(s.linux.resources).filter((key) => key !== 'unified'),
+      ['devices'],
+    ],
+    [
+      'a container that runs out of memory ends as a whole',
+      {},
+      (s) => s.linux.resources.unified,
+      { 'memory.oom.group': '1' },
+    ],
+    ['which not every kernel can do', { facts: { oomGroup: false } }, (s) => s.linux.resources.unified, undefined],
     [
       'the groups with fsGroup, each once',
       { config: { additionalGids: [1, 2], fsGroup: 2 } },

@@ -27,6 +27,8 @@ export interface NodeFacts {
   readonly minOomScoreAdj: number;
   /** Whether the kernel can filter system calls. */
   readonly seccomp: boolean;
+  /** Whether the kernel can end a cgroup as a whole when its memory runs out (`memory.oom.group` of cgroup v2). */
+  readonly oomGroup: boolean;
 }
 
 /** What the caller has read from the machine for this one container. */
@@ -100,6 +102,8 @@ export interface OciResources {
   readonly cpu?: { readonly shares?: number; readonly quota?: number; readonly period?: number };
   readonly memory?: { readonly limit: number };
   readonly pids?: { readonly limit: number };
+  /** Files of cgroup v2 by name. */
+  readonly unified?: Readonly<Record<string, string>>;
 }
 
 /** Parts of /proc and /sys that tell about, or reach, the machine rather than the container. */
@@ -213,6 +217,8 @@ export function buildOciSpec(inputs: SpecInputs): { readonly spec: OciSpec; read
               })),
             ],
         ...ociResources(config.resources ?? {}),
+        // As the kubelet does under v2: half a container, its worker killed and its parent alive, helps nobody.
+        ...(facts.oomGroup ? { unified: { 'memory.oom.group': '1' } } : {}),
       },
       ...(devices.length === 0
         ? {}

@@ -1,6 +1,17 @@
-import { closeSync, constants, lstatSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
-import { isAlive, processRef, signalProcess } from '../../../lib/process.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive, type ProcessRef, processRef, signalProcess } from '../../../lib/process.ts';
 import type { CgroupTree } from '../../cgroups/cgroup-tree.ts';
 import { buildOciSpec, type DeviceNode, type NodeFacts, type OciSpec } from '../oci-spec.ts';
 import {
@@ -143,12 +154,16 @@ export class Containers {
     const started = performance.now();
     const { paths, launcher } = this.#tools;
     const ociRuntime = await this.#tools.ociRuntime();
+    const before = facts.process === null ? null : programOf(facts.process.pid);
     if (ociRuntime.name !== 'crun' || !releaseByFifo(paths.startFifo(id))) {
       await launcher.program(
         ociRuntime.path,
         [`--root=${paths.state}`, 'start', id],
         `Cannot start container ${facts.name} of pod ${facts.podNamespace}/${facts.podName}`,
       );
+    }
+    if (facts.process !== null && before !== null) {
+      await becameItsCommand(facts.process, before);
     }
     writeFileSync(`${paths.bundle(id)}/started`, new Date().toISOString(), { mode: 0o600 });
     this.#tools.onStep('container.start', performance.now() - started, facts.podUid);
@@ -256,6 +271,31 @@ function releaseByFifo(fifo: string): boolean {
   }
   removePath(fifo);
   return true;
+}
+
+/** How long a process that was let go may take to become the container's command on a busy machine. */
+const EXEC_DEADLINE_MS = 2000;
+const EXEC_LOOK_MS = 1;
+
+/**
+ * Resolves when the process is no longer the runtime's own program: it runs the container's command, or has ended. Only then
+ * it is true that the container runs. Mostly that is so at the first look.
+ */
+async function becameItsCommand(process: ProcessRef, before: string): Promise<void> {
+  const deadline = performance.now() + EXEC_DEADLINE_MS;
+  while (programOf(process.pid) === before && isAlive(process) && performance.now() < deadline) {
+    await delay(EXEC_LOOK_MS);
+  }
+}
+
+/** Which file a process is running, as device and inode; null when it has ended. */
+function programOf(pid: number): string | null {
+  try {
+    const { dev, ino } = statSync(`/proc/${pid}/exe`);
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
 }
 
 /** An image may not put a symlink where the runtime will mount: it would be followed, on the node. */

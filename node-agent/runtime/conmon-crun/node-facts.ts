@@ -18,7 +18,13 @@ export function readNodeFacts(layout: CgroupLayout): NodeFacts {
       ? -1000
       : Number(readFileSync('/proc/self/oom_score_adj', 'utf8').trim()),
     seccomp: /^Seccomp:/m.test(status),
+    // There since Linux 4.19, in every cgroup but the root, where the memory controller is on (a Raspberry Pi's is off by default).
+    oomGroup: layout.unified !== null && hasMemoryController(layout.unified),
   };
+}
+
+function hasMemoryController(unified: string): boolean {
+  return readFileSync(`${unified}/cgroup.controllers`, 'utf8').trim().split(' ').includes('memory');
 }
 
 /** The device node at a path. Throws when it is none. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { qosClass } from '../../lib/qos.ts';
 import { type appsv1, type corev1, type Json, KINDS, toJson } from '../../proto/index.ts';
 import { defaultPullPolicy } from './pod-spec/container-defaults.ts';
-import { qosClass } from './pod-spec/qos.ts';
 import { definitionFor, readObject } from './test-objects.ts';
 
 const pod = (spec: Json): Json => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'n' }, spec });

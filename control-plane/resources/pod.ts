@@ -1,9 +1,9 @@
 /** Pod: containers that run together on one node. */
+import { qosClass } from '../../lib/qos.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { ageColumn, countSince, NONE, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { defaultPod } from './pod-spec/defaults.ts';
-import { qosClass } from './pod-spec/qos.ts';
 import { validatePodUpdate } from './pod-spec/update.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';

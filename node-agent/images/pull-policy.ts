@@ -1,6 +1,7 @@
-/** When an image is pulled, when a failed pull is tried again, and in which words people hear of it. Pure. */
+/** When an image is pulled, when a failed pull is tried again, and in which words people hear of it. */
 
-import { type BackoffOptions, backoffMs } from '../../lib/backoff.ts';
+import type { BackoffOptions } from '../../lib/backoff.ts';
+import type { corev1 } from '../../proto/index.ts';
 import { ImageError } from './image-store.ts';
 import { parseReference } from './reference.ts';
 
@@ -13,10 +14,8 @@ export type PullDecision =
   | { readonly action: 'pull'; readonly message: string }
   | {
       readonly action: 'wait';
-      readonly reason: 'InvalidImageName' | 'ErrImageNeverPull' | 'ImagePullBackOff';
+      readonly reason: 'InvalidImageName' | 'ErrImageNeverPull';
       readonly message: string;
-      /** Milliseconds until it is worth looking again; undefined when only a change of the pod or the store helps. */
-      readonly againInMs?: number;
     };
 
 /** Ten seconds, doubled up to five minutes, never random. */
@@ -31,37 +30,25 @@ export function defaultPullPolicy(image: string): PullPolicy {
   }
 }
 
-/**
- * What to do about an image, given whether it is present and how long (0 for not at all) its back-off still lasts. An
- * image that is present is used during a back-off unless the policy is `Always`.
- */
-export function decidePull(
+/** The policy a container has: its own, or by its tag. */
+export function pullPolicy({ imagePullPolicy: policy, image = '' }: corev1.Container): PullPolicy {
+  return policy === 'Always' || policy === 'Never' || policy === 'IfNotPresent' ? policy : defaultPullPolicy(image);
+}
+
+/** What to do about an image now. `isPresent` is asked only when it matters, and never about a name that is none. */
+export async function decidePull(
   image: string,
-  state: { readonly policy: PullPolicy; readonly present: boolean; readonly backOffMs: number },
-): PullDecision {
+  policy: PullPolicy,
+  isPresent: () => Promise<boolean>,
+): Promise<PullDecision> {
   const invalid = invalidNameMessage(image);
-  if (invalid !== undefined) {
-    return { action: 'wait', reason: 'InvalidImageName', message: invalid };
-  }
-  if (state.present && state.policy !== 'Always') {
+  if (invalid !== undefined) return { action: 'wait', reason: 'InvalidImageName', message: invalid };
+  if (policy !== 'Always' && (await isPresent())) {
     return { action: 'use', message: `Container image "${image}" already present on machine` };
   }
-  if (state.policy === 'Never') {
-    return {
-      action: 'wait',
-      reason: 'ErrImageNeverPull',
-      message: `Container image "${image}" is not present with pull policy of Never`,
-    };
-  }
-  if (state.backOffMs > 0) {
-    return {
-      action: 'wait',
-      reason: 'ImagePullBackOff',
-      message: `Back-off pulling image "${image}"`,
-      againInMs: state.backOffMs,
-    };
-  }
-  return { action: 'pull', message: `Pulling image "${image}"` };
+  if (policy !== 'Never') return { action: 'pull', message: `Pulling image "${image}"` };
+  const message = `Container image "${image}" is not present with pull policy of Never`;
+  return { action: 'wait', reason: 'ErrImageNeverPull', message };
 }
 
 /** What people hear when a pull is done; times in milliseconds, `waitedMs` being the part before it began. */
@@ -91,48 +78,4 @@ function invalidNameMessage(image: string): string | undefined {
 
 function seconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)}ms` : `${(ms / 1000).toFixed(3).replace(/\.?0+$/, '')}s`;
-}
-
-interface Entry {
-  failures: number;
-  lastFailureMs: number;
-}
-
-/**
- * The back-offs of failed pulls by key, usually pod UID and image. Times are a monotonic clock's milliseconds. A failure
- * after twice the longest delay without one counts as the first.
- */
-export class PullBackOff {
-  readonly #options: BackoffOptions;
-  readonly #entries = new Map<string, Entry>();
-
-  constructor(options: BackoffOptions = PULL_BACKOFF) {
-    this.#options = options;
-  }
-
-  /** Counts a failure and returns the milliseconds to wait. */
-  failed(key: string, nowMs: number): number {
-    const before = this.#live(key, nowMs);
-    const failures = (before?.failures ?? 0) + 1;
-    this.#entries.set(key, { failures, lastFailureMs: nowMs });
-    return backoffMs(this.#options, failures);
-  }
-
-  /** Milliseconds that the back-off of this key still lasts; 0 when there is none. */
-  remainingMs(key: string, nowMs: number): number {
-    const entry = this.#live(key, nowMs);
-    return entry === undefined
-      ? 0
-      : Math.max(0, entry.lastFailureMs + backoffMs(this.#options, entry.failures) - nowMs);
-  }
-
-  /** Forgets a key: the pull succeeded, or the pod is gone. */
-  reset(key: string): void {
-    this.#entries.delete(key);
-  }
-
-  #live(key: string, nowMs: number): Entry | undefined {
-    const entry = this.#entries.get(key);
-    return entry !== undefined && nowMs - entry.lastFailureMs <= 2 * this.#options.maxMs ? entry : undefined;
-  }
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { qosClass } from '../../lib/qos.ts';
 import type { corev1 } from '../../proto/index.ts';
 import { checkNonRoot, commandLine } from './container-config.ts';
 import { hostsFile, podHostname, resolvConf } from './network-files.ts';
-import { containerResources, oomScoreAdj, podResources, qosClass } from './pod-resources.ts';
+import { containerResources, oomScoreAdj, podResources } from './pod-resources.ts';
 
 const image = (config: object): { config: object } => ({ config });
 

@@ -2,13 +2,14 @@
 import { errorMessage } from '../../lib/errors.ts';
 import type { corev1 } from '../../proto/index.ts';
 import { ImageError } from '../images/image-store.ts';
+import { pullPolicy } from '../images/pull-policy.ts';
 import { ContainerProbes } from '../probes/container-probes.ts';
 import { type ProbeTarget, runProbe } from '../probes/run-probe.ts';
 import { type ContainerFacts, containerId, RuntimeError } from '../runtime/runtime.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import { VolumeError } from '../volumes/volume.ts';
 import { ContainerConfigError } from './container-env.ts';
-import { ContainerImageError, ensureImage, pullPolicy } from './container-image.ts';
+import { ContainerImageError, ensureImage } from './container-image.ts';
 import type { ContainerSlot } from './container-slot.ts';
 import type { PodEnvironment } from './environment.ts';
 import type { FieldContext } from './field-reference.ts';

@@ -1,7 +1,8 @@
 /** What a pod's requests and limits mean for the kernel: quality of service, cgroup settings, who is killed first. */
+import type { QosClass } from '../../lib/qos.ts';
 import { quantityMilli, quantityUnits } from '../../lib/quantity.ts';
 import type { corev1 } from '../../proto/index.ts';
-import { CPU_PERIOD_US, cpuQuotaUsFromMillis, cpuSharesFromMillis, type QosClass } from '../cgroups/calculations.ts';
+import { CPU_PERIOD_US, cpuQuotaUsFromMillis, cpuSharesFromMillis } from '../cgroups/calculations.ts';
 import type { ContainerResources } from '../runtime/runtime.ts';
 
 /** All containers that hold resources while the pod runs, init containers first. */
@@ -12,29 +13,6 @@ export function allContainers(spec: corev1.PodSpec | undefined): readonly corev1
 /** An init container that keeps running beside the others (`restartPolicy: Always`). */
 export function isSidecar(container: corev1.Container): boolean {
   return container.restartPolicy === 'Always';
-}
-
-/**
- * The pod's class: Guaranteed when every container limits CPU and memory and asks for exactly as much, BestEffort when
- * none asks for anything, else Burstable.
- */
-export function qosClass(spec: corev1.PodSpec | undefined): QosClass {
-  let guaranteed = true;
-  let any = false;
-  for (const container of allContainers(spec)) {
-    for (const resource of ['cpu', 'memory']) {
-      const limit = container.resources?.limits?.[resource];
-      const request = container.resources?.requests?.[resource] ?? limit;
-      if (isPositive(limit) || isPositive(request)) any = true;
-      if (!isPositive(limit) || quantityMilli(request) !== quantityMilli(limit)) guaranteed = false;
-    }
-  }
-  if (!any) return 'BestEffort';
-  return guaranteed ? 'Guaranteed' : 'Burstable';
-}
-
-function isPositive(quantity: string | undefined): boolean {
-  return quantityMilli(quantity) > 0;
 }
 
 /** What one container may use. Without a request the limit counts as one, as everywhere in Kubernetes. */

@@ -1,13 +1,15 @@
 /** Making what a pod's containers live in: sandbox, network, volumes, files. Every step may be repeated. */
+
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { qosClass } from '../../lib/qos.ts';
 import type { corev1 } from '../../proto/index.ts';
 import { podCgroupPath, type QosClass } from '../cgroups/calculations.ts';
 import type { HostPort } from '../network/pod-network.ts';
 import type { PodPaths } from '../paths.ts';
 import type { PodEnvironment } from './environment.ts';
 import { hostsFile, podHostname, resolvConf } from './network-files.ts';
-import { podResources, qosClass } from './pod-resources.ts';
+import { podResources } from './pod-resources.ts';
 
 /** What one pod is made in. */
 export interface PodPlace {

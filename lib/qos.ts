@@ -1,6 +1,7 @@
 /** The quality-of-service class of a pod: who is squeezed first when a node runs short. */
-import { parseQuantity } from '../../../lib/quantity.ts';
-import type { corev1 } from '../../../proto/index.ts';
+
+import type { corev1 } from '../proto/index.ts';
+import { parseQuantity } from './quantity.ts';
 
 /** Kubernetes' classes, the safest first. */
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
@@ -9,7 +10,7 @@ const COUNTED = ['cpu', 'memory'] as const;
 
 /**
  * `Guaranteed` when every container limits both CPU and memory and requests the same; `BestEffort` when none names either;
- * else `Burstable`. Runs on defaulted specs. Resources of the whole pod, where given, decide alone.
+ * else `Burstable`. A limit without a request is one too. Resources of the whole pod, where given, decide alone.
  */
 export function qosClass(spec: corev1.PodSpec | undefined): QosClass {
   const whole = spec?.resources;

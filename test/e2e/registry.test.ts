@@ -46,7 +46,8 @@ describe
       await board.finished(name);
       return (await cluster.ok(['logs', name])).stdout.replace('version ', '').trim();
     }
-    const statusOf = (pod: PodDetail): { image?: string; imageID?: string } => pod.status.containerStatuses?.[0] ?? {};
+    const statusOf = (pod: PodDetail) =>
+      (pod.status.containerStatuses?.[0] ?? {}) as { image?: string; imageID?: string };
     const image = (...args: string[]) =>
       cluster.skiff(['image', ...args, '--socket', cluster.path('run/skiff/agent.sock')], { timeoutMs: 60_000 });
 

@@ -1,54 +1,24 @@
-/** Errors of a gRPC call as {@link ApiError}s. Nothing here knows the kinds: the CLI's bundle stays small. */
+/** Errors of calls made with grpc-js as {@link ApiError}s, with words for what happened to the connection. */
 import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { apiv1 } from '../../proto/index.ts';
-import { ApiError, type StatusReason } from '../errors.ts';
-
-/** Key of the trailer with the encoded apiv1.StatusDetails. */
-export const STATUS_TRAILER = 'skiff-status-bin';
-
-const REASONS: Readonly<Partial<Record<status, StatusReason>>> = {
-  [status.CANCELLED]: 'Timeout',
-  [status.INVALID_ARGUMENT]: 'BadRequest',
-  [status.DEADLINE_EXCEEDED]: 'Timeout',
-  [status.NOT_FOUND]: 'NotFound',
-  [status.ALREADY_EXISTS]: 'AlreadyExists',
-  [status.PERMISSION_DENIED]: 'Forbidden',
-  [status.RESOURCE_EXHAUSTED]: 'RequestEntityTooLarge',
-  [status.ABORTED]: 'Conflict',
-  [status.OUT_OF_RANGE]: 'Expired',
-  [status.UNIMPLEMENTED]: 'MethodNotAllowed',
-  [status.UNAVAILABLE]: 'ServiceUnavailable',
-  [status.UNAUTHENTICATED]: 'Unauthorized',
-};
+import { ApiError } from '../errors.ts';
+import { STATUS_TRAILER, statusError } from './status-error.ts';
 
 /** The error a call failed with. `peer` is whom it was made to, for messages: `127.0.0.1:7443`. */
 export function statusToApiError(err: ServiceError, peer: string): ApiError {
+  const { code } = err;
   const details = trailerOf(err.metadata);
-  if (details !== undefined) {
-    const causes = (details.causes ?? []).map(({ field = '', reason = '', message = '' }) => ({
-      field,
-      reason,
-      message,
-    }));
-    const omitted = details.omitted ?? 0;
-    if (omitted > 0) causes.push({ field: '', reason: 'Omitted', message: `and ${omitted} more` });
-    return new ApiError((details.reason ?? 'InternalError') as StatusReason, details.message ?? err.details, {
-      causes,
-      ...(details.retryAfterMs === undefined ? {} : { retryAfterMs: details.retryAfterMs }),
-      cause: err,
-    });
-  }
-  if (err.code === status.UNAVAILABLE)
+  if (details !== undefined) return statusError({ code, message: err.details, details, cause: err });
+  if (code === status.UNAVAILABLE)
     return new ApiError('ServiceUnavailable', connectionMessage(err.details, peer), { cause: err });
-  if (err.code === status.RESOURCE_EXHAUSTED && /larger than max/i.test(err.details)) {
-    return new ApiError('RequestEntityTooLarge', `Request entity too large: ${err.details}`, { cause: err });
-  }
-  return new ApiError(REASONS[err.code] ?? 'InternalError', `${err.details} (from ${peer})`, { cause: err });
+  const message = /larger than max/i.test(err.details)
+    ? `Request entity too large: ${err.details}`
+    : `${err.details} (from ${peer})`;
+  return statusError({ code, message, details, cause: err });
 }
 
-function trailerOf(metadata: Metadata | undefined): apiv1.StatusDetails | undefined {
+function trailerOf(metadata: Metadata | undefined): Buffer | undefined {
   const [bytes] = metadata?.get(STATUS_TRAILER) ?? [];
-  return Buffer.isBuffer(bytes) ? apiv1.StatusDetails.decode(bytes) : undefined;
+  return Buffer.isBuffer(bytes) ? bytes : undefined;
 }
 
 /** grpc-js puts what the socket said into its details; this says what it means. */

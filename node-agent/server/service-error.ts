@@ -1,6 +1,6 @@
 /** Any error as a gRPC status, with its reason where there is one. */
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { STATUS_TRAILER } from '../../lib/client/grpc-status.ts';
+import { STATUS_TRAILER } from '../../lib/client/status-error.ts';
 import { ApiError, errorMessage, type StatusReason } from '../../lib/errors.ts';
 import { apiv1 } from '../../proto/index.ts';
 import { isImageError } from '../images/image-store.ts';

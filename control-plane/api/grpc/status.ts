@@ -1,5 +1,5 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { STATUS_TRAILER } from '../../../lib/client/grpc-status.ts';
+import { STATUS_TRAILER } from '../../../lib/client/status-error.ts';
 import { ApiError, errorMessage, type StatusReason } from '../../../lib/errors.ts';
 import { apiv1 } from '../../../proto/index.ts';
 

@@ -17,7 +17,10 @@ const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .sort()
   .map((name) => join(folder, name));
 
-const read = (file: string): Promise<Manifest[]> => readManifests([file], { stdin: Readable.from([]) });
+const warn = ({ message }: { message: string }): void => {
+  throw new Error(message);
+};
+const read = (file: string): Promise<Manifest[]> => readManifests([file], { stdin: Readable.from([]), warn });
 
 test('every kind has an example named after it', () => {
   const expected = allDefinitions().map(

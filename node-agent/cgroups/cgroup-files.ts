@@ -36,20 +36,6 @@ export function subfolders(folder: string): readonly string[] {
   }
 }
 
-/** Writes a value unless it is undefined. Throws, naming value and file. */
-export function writeIf(value: number | undefined, file: string, format: (value: number) => string): void {
-  if (value === undefined) {
-    return;
-  }
-  try {
-    writeFileSync(file, format(value));
-  } catch (err) {
-    throw new Error(`Cannot write ${format(value)} to ${file}: ${err instanceof Error ? err.message : String(err)}`, {
-      cause: err,
-    });
-  }
-}
-
 /** For what a kernel may not have and nobody should fail for: writes only into a file that is there. */
 export function writeQuietly(file: string, text: string): void {
   try {

@@ -106,6 +106,29 @@ describe('CgroupTree', () => {
     expect(read('skiff/burstable/cpu.weight')).toBe('39');
   });
 
+  it.each([
+    ['switched off', 'cpu pids', '', /memory controller is switched off on this machine \(add cgroup_enable=memory/],
+    [
+      'not handed down',
+      'cpu memory pids',
+      'cpu',
+      /memory controller cannot be handed down from .* processes sit there/,
+    ],
+    ['there', 'memory', 'memory', /EISDIR/],
+  ])('says why memory cannot be limited when the controller is %s', (_name, available, handedDown, message) => {
+    const tree = new CgroupTree('skiff', v2());
+    writeFileSync(join(folder, 'cgroup.controllers'), available);
+    writeFileSync(join(folder, 'cgroup.subtree_control'), handedDown);
+    mkdirSync(join(folder, 'skiff/podx/memory.max'), { recursive: true });
+    expect(() => tree.setLimits('skiff/podx', { memoryLimitBytes: 1 })).toThrow(message);
+  });
+
+  it('says so when a hybrid machine has no memory controller', () => {
+    const layout = { ...v1(), controllers: new Map([['pids', join(folder, 'pids')]]) };
+    const tree = new CgroupTree('skiff', layout);
+    expect(() => tree.setLimits('skiff/podx', { memoryLimitBytes: 1 })).toThrow(/memory controller is switched off/);
+  });
+
   it('keeps pods out of swap where the kernel can', () => {
     mkdirSync(join(folder, 'skiff'));
     writeFileSync(join(folder, 'skiff/memory.swap.max'), 'max');

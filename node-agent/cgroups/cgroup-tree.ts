@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CPU_PERIOD_US, cpuWeightFromShares, MAX_SHARES, MIN_SHARES } from './calculations.ts';
-import { hasCode, keyed, number, readOr, removeFolder, subfolders, writeIf, writeQuietly } from './cgroup-files.ts';
+import { hasCode, keyed, number, readOr, removeFolder, subfolders, writeQuietly } from './cgroup-files.ts';
 import { ClassWeight } from './class-weight.ts';
 import { type CgroupLayout, readCgroupLayout } from './layout.ts';
 
@@ -28,6 +28,8 @@ export interface CgroupUsage {
 const WANTED_CONTROLLERS = ['cpuset', 'cpu', 'io', 'memory', 'pids', 'hugetlb'];
 const REMOVE_DEADLINE_MS = 10_000;
 const REMOVE_RETRY_MS = 5;
+/** The usual place to meet it: Raspberry Pi OS. */
+const MEMORY_HINT = ' (add cgroup_enable=memory to its command line; on a Raspberry Pi in /boot/firmware/cmdline.txt)';
 const MIN_WEIGHT = 1;
 const MAX_WEIGHT = 10_000;
 /** Below the largest v1 page counter; a larger number there means "no limit". */
@@ -110,20 +112,20 @@ export class CgroupTree {
       this.#burstable.update(burstablePod, this.version === 2 ? cpuWeightFromShares(cpuShares) : cpuShares);
     }
     const period = limits.cpuPeriodUs ?? CPU_PERIOD_US;
-    if (this.layout.unified !== null) {
-      const folder = `${this.layout.unified}/${path}`;
-      const max = (value: number): string => (value < 0 ? 'max' : String(value));
-      writeIf(cpuShares, `${folder}/cpu.weight`, (shares) => String(cpuWeightFromShares(shares)));
-      writeIf(cpuQuotaUs, `${folder}/cpu.max`, (quota) => `${max(quota)} ${period}`);
-      writeIf(memoryLimitBytes, `${folder}/memory.max`, max);
-      writeIf(pidsLimit, `${folder}/pids.max`, max);
-      return;
+    const max = (value: number): string => (value < 0 ? 'max' : String(value));
+    const write = (file: string, value: number | undefined, format: (value: number) => string = String): void =>
+      this.#writeLimit(path, file, value === undefined ? null : format(value));
+    if (this.version === 2) {
+      write('cpu.weight', cpuShares, (shares) => String(cpuWeightFromShares(shares)));
+      write('cpu.max', cpuQuotaUs, (quota) => `${max(quota)} ${period}`);
+      write('memory.max', memoryLimitBytes, max);
+    } else {
+      write('cpu.shares', cpuShares);
+      write('cpu.cfs_period_us', cpuQuotaUs === undefined ? undefined : period);
+      write('cpu.cfs_quota_us', cpuQuotaUs);
+      write('memory.limit_in_bytes', memoryLimitBytes);
     }
-    writeIf(cpuShares, `${this.#folder('cpu', path)}/cpu.shares`, String);
-    writeIf(cpuQuotaUs === undefined ? undefined : period, `${this.#folder('cpu', path)}/cpu.cfs_period_us`, String);
-    writeIf(cpuQuotaUs, `${this.#folder('cpu', path)}/cpu.cfs_quota_us`, String);
-    writeIf(memoryLimitBytes, `${this.#folder('memory', path)}/memory.limit_in_bytes`, String);
-    writeIf(pidsLimit, `${this.#folder('pids', path)}/pids.max`, (value) => (value < 0 ? 'max' : String(value)));
+    write('pids.max', pidsLimit, max);
   }
 
   /** Whether the cgroup is there (in any hierarchy). */
@@ -295,6 +297,35 @@ export class CgroupTree {
   #podWeights(classPath: string): ReadonlyMap<string, number> {
     const pods = this.children(classPath).filter((name) => name.startsWith('pod'));
     return new Map(pods.map((name) => [name, number(readOr(this.#weightFile(`${classPath}/${name}`), '0'))]));
+  }
+
+  /** Writes one limit, or nothing for null. The file's name begins with its controller's. */
+  #writeLimit(path: string, file: string, value: string | null): void {
+    if (value === null) {
+      return;
+    }
+    const controller = file.slice(0, file.indexOf('.'));
+    const folder = this.layout.unified === null ? this.#folder(controller, path) : `${this.layout.unified}/${path}`;
+    try {
+      writeFileSync(`${folder}/${file}`, value);
+    } catch (err) {
+      const because = this.#whyNotAvailable(controller) ?? (err instanceof Error ? err.message : String(err));
+      throw new Error(`Cannot set ${file} of cgroup ${path} to ${value}: ${because}`, { cause: err });
+    }
+  }
+
+  /** Why this machine cannot limit what a controller limits; null when it can. */
+  #whyNotAvailable(controller: string): string | null {
+    const { unified, controllers } = this.layout;
+    const listed = (file: string): boolean => readOr(`${unified}/${file}`, '').trim().split(/\s+/).includes(controller);
+    if (unified === null ? !controllers.has(controller) : !listed('cgroup.controllers')) {
+      const hint = controller === 'memory' ? MEMORY_HINT : '';
+      return `the kernel's ${controller} controller is switched off on this machine${hint}`;
+    }
+    if (unified !== null && !listed('cgroup.subtree_control')) {
+      return `the ${controller} controller cannot be handed down from ${unified}, usually because processes sit there, as in a container: move them to a cgroup of their own first`;
+    }
+    return null;
   }
 
   /** As near to `weight` as the kernel allows. Where it cannot be written at all, the pods' own limits say so. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { canonicalQuantity, quantityMilli, quantityUnits } from './quantity.ts';
+import { canonicalQuantity, quantityMilli, quantityNumber, quantityUnits } from './quantity.ts';
 
 describe('quantities', () => {
   const canonical: readonly [string, string | undefined][] = [
@@ -36,6 +36,14 @@ describe('quantities', () => {
 
   test('a canonical text is its own canonical text', () => {
     for (const [, text] of canonical) if (text !== undefined) expect(canonicalQuantity(text)).toBe(text);
+  });
+
+  test('as numbers they add up exactly in whole units', () => {
+    expect(quantityNumber('250m')).toBe(0.25);
+    expect(quantityNumber('8589934591')).toBe(8_589_934_591);
+    expect(quantityNumber('2Gi')).toBe(2 ** 31);
+    expect(quantityNumber('1e3')).toBe(1000);
+    expect(quantityNumber('pod-2')).toBeUndefined();
   });
 
   test('units and thousandths round up', () => {

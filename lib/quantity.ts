@@ -94,6 +94,12 @@ export function quantityMilli(text: string | undefined): number {
   return ceilDiv(text, 1_000_000n);
 }
 
+/** The value as a number, whole units exact up to 2^53; undefined when `text` is not a quantity. To order, add up and show. */
+export function quantityNumber(text: string): number | undefined {
+  const quantity = parseQuantity(text);
+  return quantity === undefined ? undefined : Number(quantity.nano / NANO) + Number(quantity.nano % NANO) / 1e9;
+}
+
 function ceilDiv(text: string | undefined, divisor: bigint): number {
   const nano = text === undefined ? 0n : (parseQuantity(text)?.nano ?? 0n);
   const quotient = nano / divisor;

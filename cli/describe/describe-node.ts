@@ -1,3 +1,4 @@
+import { formatQuantity, quantityNumber } from '../../lib/quantity.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { ageOf } from '../output/human-duration.ts';
 import { listAt, mapAt, textAt } from '../resources/fields.ts';
@@ -11,7 +12,6 @@ import {
   timeAndAge,
 } from './common.ts';
 import { block, field, formatDescription, present } from './description.ts';
-import { formatBytes, formatCpu, quantityAmount } from './quantities.ts';
 
 /** Everything about a node. `relatives` are the pods on it. */
 export function describeNode({ object: node, events, relatives, nowMs }: DescribeInput): string {
@@ -70,7 +70,7 @@ function podLines(pods: readonly JsonObject[], nowMs: number): string[] {
 
 function allocatedLines(node: JsonObject, pods: readonly JsonObject[]): string[] {
   const row = (resource: 'cpu' | 'memory', print: (amount: number) => string): string[] => {
-    const all = quantityAmount(textAt(node, 'status', 'allocatable', resource));
+    const all = amountOf(textAt(node, 'status', 'allocatable', resource));
     const cell = (kind: 'requests' | 'limits'): string => {
       const sum = pods.reduce((total, pod) => total + podAmount(pod, kind, resource), 0);
       return `${print(sum)} (${all === 0 ? 0 : Math.floor((sum / all) * 100)}%)`;
@@ -83,7 +83,22 @@ function allocatedLines(node: JsonObject, pods: readonly JsonObject[]): string[]
 /** What a pod's containers ask for, or the largest init container if that is more. */
 function podAmount(pod: JsonObject, kind: 'requests' | 'limits', resource: string): number {
   const amounts = (field: string): number[] =>
-    listAt(pod, 'spec', field).map((container) => quantityAmount(textAt(container, 'resources', kind, resource)));
+    listAt(pod, 'spec', field).map((container) => amountOf(textAt(container, 'resources', kind, resource)));
   const running = amounts('containers').reduce((sum, amount) => sum + amount, 0);
   return Math.max(running, ...amounts('initContainers'));
+}
+
+/** What a quantity amounts to; 0 for none. */
+function amountOf(text: string): number {
+  return quantityNumber(text) ?? 0;
+}
+
+/** Cores as `250m` or `2`. */
+function formatCpu(cores: number): string {
+  return formatQuantity({ nano: BigInt(Math.round(cores * 1000)) * 1_000_000n, family: 'decimal' });
+}
+
+/** Bytes as `64Mi`, in the largest unit that is whole. */
+function formatBytes(bytes: number): string {
+  return formatQuantity({ nano: BigInt(Math.ceil(bytes)) * 1_000_000_000n, family: 'binary' });
 }

@@ -1,3 +1,4 @@
+import { quantityNumber } from '../../lib/quantity.ts';
 import type { JsonValue } from '../manifest/json-value.ts';
 import { compilePath, valueText } from './json-path.ts';
 
@@ -21,32 +22,11 @@ function compareFields(a: JsonValue | undefined, b: JsonValue | undefined): numb
 
 const naturally = new Intl.Collator('en', { numeric: true });
 
-const SUFFIXES: Readonly<Record<string, number>> = {
-  '': 1,
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-
 /** A number to order by, for what is one: numbers, times, quantities. */
 function magnitude(value: JsonValue): number | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value !== 'string') return undefined;
   if (/^\d{4}-\d\d-\d\dT/.test(value)) return Date.parse(value);
-  const [, digits, suffix] = /^([-+]?\d+(?:\.\d+)?)([a-zA-Z]*)$/.exec(value) ?? [];
-  const factor = suffix === undefined ? undefined : SUFFIXES[suffix];
-  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
+  return quantityNumber(value);
 }

@@ -40,6 +40,16 @@ describe('EventRecorder', () => {
     });
   });
 
+  it('shortens the name of an object that is as long as names may be', async () => {
+    const name = `${'a'.repeat(230)}.${'b'.repeat(22)}`;
+    recorder.record({ ...pod, metadata: { ...pod.metadata, name } }, 'Normal', 'Started', 'Started container web');
+    await clock.advance(0);
+    const [event] = client.peek(KINDS.Event);
+    expect(event?.metadata?.name).toMatch(/^a{230}\.b*\.[0-9a-f]+$/);
+    expect(event?.metadata?.name?.length).toBeLessThanOrEqual(253);
+    expect(event?.involvedObject?.name).toBe(name);
+  });
+
   it('counts what repeats on one event', async () => {
     for (let i = 0; i < 3; i += 1) {
       recorder.record(pod, 'Warning', 'BackOff', 'Back-off restarting');

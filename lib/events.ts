@@ -49,6 +49,8 @@ const REMEMBERED = 4096;
 /** Events waiting to be written; more are dropped. */
 const BACKLOG = 2000;
 const TRIES = 5;
+/** The API's limit of a name; an Event is called after its object, whose name may be that long by itself. */
+const MAX_NAME = 253;
 const WRITERS = 4;
 /** Writes: this many at once, then so many a second. News of work must not slow the work down; kubelet paces likewise. */
 const WRITE_BURST = 20;
@@ -168,8 +170,9 @@ export class EventRecorder implements EventSink {
     const { name = '', namespace, uid, resourceVersion } = object.metadata ?? {};
     this.#sequence += 1;
     const unique = (BigInt(this.#clock.now()) * 1_000_000n + BigInt(this.#sequence % 1_000_000)).toString(16);
+    const stem = name.slice(0, MAX_NAME - unique.length - 1).replace(/[-.]+$/, '');
     return {
-      metadata: { name: `${name}.${unique}`, namespace: namespace ?? 'default' },
+      metadata: { name: `${stem}.${unique}`, namespace: namespace ?? 'default' },
       involvedObject: {
         apiVersion: object.apiVersion,
         kind: object.kind,

@@ -38,7 +38,15 @@ export function podPaths(paths: NodePaths, pod: { namespace: string; name: strin
   return {
     runDir,
     dataDir: join(paths.data, 'pods', pod.uid),
-    logDir: join(paths.podLogs, `${pod.namespace}_${pod.name}_${pod.uid}`),
+    logDir: join(paths.podLogs, logDirName(pod)),
     snapshot: join(runDir, 'pod.json'),
   };
+}
+
+/** What file systems allow for one name. A pod's name may be nearly as long by itself; the uid alone tells pods apart. */
+const MAX_FILE_NAME = 255;
+
+function logDirName({ namespace, name, uid }: { namespace: string; name: string; uid: string }): string {
+  const room = MAX_FILE_NAME - namespace.length - uid.length - 2;
+  return `${namespace}_${name.slice(0, room)}_${uid}`;
 }

@@ -135,6 +135,14 @@ describe.skipIf(reason !== undefined).concurrent(title, () => {
     expect(out).toMatch(/^10\.9\.8\.7\s+db\.local\s+db$/m);
   });
 
+  test('a pod and a container with the longest names run, are logged and told about', async () => {
+    const name = `${'long-'.repeat(50)}end`;
+    expect(name).toHaveLength(253);
+    const container = 'c'.repeat(63);
+    expect(await printed(name, 'hostname', { name: container })).toBe(`${name.slice(0, 63).replace(/-$/, '')}\n`);
+    await board.event(name, 'Started', new RegExp(`^Started container ${container}$`));
+  });
+
   test('hostNetwork is the network of the node, and the pod has its address', async () => {
     const out = await printed('host-net', 'ls /sys/class/net; hostname', {}, { hostNetwork: true });
     expect(out).toContain(`k${cluster.run.id}`);

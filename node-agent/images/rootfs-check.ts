@@ -15,16 +15,22 @@ const MOUNT_POINTS: readonly (readonly [path: string, mustBe: 'directory' | 'no-
 ];
 
 /**
- * Refuses a root folder in which a place that the runtime itself mounts upon is a symbolic link or no directory. What is
+ * Refuses a root folder that is none, or in which a place that the runtime itself mounts upon is a symbolic link or no directory. What is
  * missing is fine: the runtime makes it. Call it after mounting and before the first start. Throws `InvalidImage`.
  */
 export async function checkRootfs(rootfsPath: string): Promise<void> {
+  const root = await checkPath(rootfsPath, '', 'directory');
+  if (root === 'missing') throw new ImageError('Failed', `Cannot use the root folder ${rootfsPath}: it does not exist`);
   for (const [path, mustBe] of MOUNT_POINTS) {
     await checkPath(rootfsPath, path, mustBe);
   }
 }
 
-async function checkPath(rootfsPath: string, path: string, mustBe: 'directory' | 'no-link'): Promise<void> {
+async function checkPath(
+  rootfsPath: string,
+  path: string,
+  mustBe: 'directory' | 'no-link',
+): Promise<'fit' | 'missing'> {
   const found = await lstat(join(rootfsPath, path)).catch((err: unknown) => {
     if (err instanceof Error && 'code' in err && err.code === 'ENOENT') {
       return undefined;
@@ -40,4 +46,5 @@ async function checkPath(rootfsPath: string, path: string, mustBe: 'directory' |
   if (found !== undefined && mustBe === 'directory' && !found.isDirectory()) {
     throw new ImageError('InvalidImage', `Cannot start from the image: its /${path} is not a directory`);
   }
+  return found === undefined ? 'missing' : 'fit';
 }

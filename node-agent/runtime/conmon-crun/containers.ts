@@ -1,18 +1,10 @@
-import {
-  closeSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorMessage } from '../../../lib/errors.ts';
 import { isAlive, type ProcessRef, processRef, signalProcess } from '../../../lib/process.ts';
 import type { CgroupTree } from '../../cgroups/cgroup-tree.ts';
+import { checkRootfs } from '../../images/rootfs-check.ts';
 import { buildOciSpec, type DeviceNode, type NodeFacts, type OciSpec } from '../oci-spec.ts';
 import {
   type ContainerConfig,
@@ -90,7 +82,7 @@ export class Containers {
     const { paths, cgroups, launcher } = this.#tools;
     const bundle = paths.bundle(config.id);
     let started = performance.now();
-    checkRootfs(config);
+    await refuseUnfitRootfs(config);
     const built = buildOciSpec({
       config,
       sandbox,
@@ -299,18 +291,12 @@ function programOf(pid: number): string | null {
 }
 
 /** An image may not put a symlink where the runtime will mount: it would be followed, on the node. */
-function checkRootfs(config: ContainerConfig): void {
-  const failure = `Cannot create container ${config.name} of pod ${config.podNamespace}/${config.podName}`;
-  for (const name of ['', 'proc', 'sys', 'dev']) {
-    const path = `${config.rootfsPath}${name === '' ? '' : `/${name}`}`;
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined && name !== '') {
-      continue;
-    }
-    if (stat?.isDirectory() !== true) {
-      const what = stat === undefined ? 'does not exist' : 'is not a folder';
-      throw new RuntimeError('CannotRun', `${failure}: /${name} of its root filesystem ${what}`);
-    }
+async function refuseUnfitRootfs({ name, podNamespace, podName, rootfsPath }: ContainerConfig): Promise<void> {
+  try {
+    await checkRootfs(rootfsPath);
+  } catch (err) {
+    const failure = `Cannot create container ${name} of pod ${podNamespace}/${podName}`;
+    throw new RuntimeError('CannotRun', `${failure}: ${errorMessage(err)}`, { cause: err });
   }
 }
 

@@ -1,7 +1,6 @@
 /** Runs the controllers of the registry over one client. */
-import { setMaxListeners } from 'node:events';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
-import { type Clock, systemClock } from '../../lib/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { EventRecorder } from '../../lib/events.ts';
 import { runReconcileLoop } from '../../lib/reconcile-loop.ts';
 import {
@@ -12,20 +11,15 @@ import {
   type ControllerSettings,
   DEFAULT_SETTINGS,
 } from './controller.ts';
+import { type LeaderPartOptions, leaderPart } from './leader-part.ts';
 import { CONTROLLERS } from './registry.ts';
-import { SharedInformers } from './shared-informers.ts';
+import type { SharedInformers } from './shared-informers.ts';
 
 /** What {@link runControllers} may be given. */
-export interface RunControllersOptions {
-  readonly log: ControllerLog;
-  readonly clock?: Clock;
+export interface RunControllersOptions extends LeaderPartOptions {
   readonly settings?: Partial<ControllerSettings>;
-  /** Informers to share with others of this process. Whoever makes them runs them, once the controllers are created. */
-  readonly informers?: SharedInformers;
   /** Which controllers; all of the registry unless said. */
   readonly controllers?: readonly ControllerDefinition[];
-  /** Told once all caches are filled and the controllers work. */
-  readonly onReady?: () => void;
 }
 
 /**
@@ -37,11 +31,8 @@ export async function runControllers(
   options: RunControllersOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  // Every loop and request under way listens to it.
-  setMaxListeners(0, signal);
-  const clock = options.clock ?? systemClock;
   const { log } = options;
-  const informers = options.informers ?? new SharedInformers(client, { clock, log });
+  const { clock, informers, runInformers } = leaderPart(client, options, signal);
   const recorder = new EventRecorder({ client, component: 'controllers', clock, log });
   const context: ControllerContext = {
     client,
@@ -55,10 +46,8 @@ export async function runControllers(
     name: definition.name,
     controller: definition.create(context),
   }));
-  const running = [recorder.run(signal)];
-  if (options.informers === undefined) running.push(informers.run(signal));
-  running.push(startWhenSynced(controllers, { informers, clock, log, signal, onReady: options.onReady }));
-  await Promise.all(running);
+  const started = startWhenSynced(controllers, { informers, clock, log, signal, onReady: options.onReady });
+  await Promise.all([recorder.run(signal), runInformers(), started]);
 }
 
 interface StartOptions {

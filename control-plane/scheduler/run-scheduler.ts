@@ -1,12 +1,11 @@
 /** Runs the scheduler over one client. */
-import { setMaxListeners } from 'node:events';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
-import { type Clock, systemClock } from '../../lib/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { EventRecorder } from '../../lib/events.ts';
+import type { Informer } from '../../lib/informer.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
-import type { ControllerLog } from '../controllers/controller.ts';
-import { SharedInformers } from '../controllers/shared-informers.ts';
+import { type LeaderPartOptions, leaderPart } from '../controllers/leader-part.ts';
 import { Binder } from './binder.ts';
 import type { SchedulerPlugin } from './plugin.ts';
 import { PodConditionWriter } from './pod-conditions.ts';
@@ -18,15 +17,9 @@ const NAME = 'default-scheduler';
 const RESYNC_MS = 60_000;
 
 /** What {@link runScheduler} may be given. */
-export interface RunSchedulerOptions {
-  readonly log: ControllerLog;
-  readonly clock?: Clock;
-  /** Informers to share with others of this process. Whoever makes them runs them. */
-  readonly informers?: SharedInformers;
+export interface RunSchedulerOptions extends LeaderPartOptions {
   /** Which plugins; all of the registry unless said. */
   readonly plugins?: readonly SchedulerPlugin[];
-  /** Told once all caches are filled and scheduling begins. */
-  readonly onReady?: () => void;
 }
 
 /**
@@ -38,10 +31,8 @@ export async function runScheduler(
   options: RunSchedulerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  setMaxListeners(0, signal);
-  const clock = options.clock ?? systemClock;
   const { log } = options;
-  const informers = options.informers ?? new SharedInformers(client, { clock, log });
+  const { clock, informers, runInformers } = leaderPart(client, options, signal);
   const nodes = informers.of(KINDS.Node);
   const pods = informers.of(KINDS.Pod);
   const recorder = new EventRecorder({ client, component: NAME, clock, log });
@@ -67,10 +58,7 @@ export async function runScheduler(
   });
   const removeHandlers = [follow(nodes, scheduler), followPods(pods, scheduler)];
   const binder = new Binder(client, clock, scheduler);
-  const running = [recorder.run(signal), conditions.run(signal)];
-  if (options.informers === undefined) running.push(informers.run(signal));
-  running.push(start());
-  await Promise.all(running);
+  await Promise.all([recorder.run(signal), conditions.run(signal), runInformers(), start()]);
   for (const remove of removeHandlers) remove();
 
   async function start(): Promise<void> {
@@ -88,8 +76,8 @@ export async function runScheduler(
   }
 }
 
-type Nodes = ReturnType<typeof SharedInformers.prototype.of<corev1.Node>>;
-type Pods = ReturnType<typeof SharedInformers.prototype.of<corev1.Pod>>;
+type Nodes = Informer<corev1.Node>;
+type Pods = Informer<corev1.Pod>;
 
 function follow(nodes: Nodes, scheduler: Scheduler): () => void {
   return nodes.addHandler({

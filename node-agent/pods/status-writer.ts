@@ -29,7 +29,7 @@ interface Entry {
 }
 
 /** How long news of progress may wait for what comes next. A pod whose image is present is running by then, even of many. */
-const PROGRESS_DELAY_MS = 1000;
+const PROGRESS_DELAY_MS = 2000;
 /** A container that waits for one of these is on its way. */
 const PROGRESS_REASONS: ReadonlySet<string | undefined> = new Set(['ContainerCreating', 'PodInitializing']);
 

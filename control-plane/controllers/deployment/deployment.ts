@@ -232,7 +232,10 @@ function create(context: ControllerContext): Controller {
       nowMs,
     });
     if (!sameStatus(status, deployment.status)) {
-      await client.update(KINDS.Deployment, { ...deployment, status }, { subresource: 'status', signal });
+      // Deleted meanwhile: nobody reads its status any more.
+      await ignoreNotFound(
+        client.update(KINDS.Deployment, { ...deployment, status }, { subresource: 'status', signal }),
+      );
     }
     if (failure !== undefined) throw failure;
     return recheckMs === undefined ? done : after(recheckMs);

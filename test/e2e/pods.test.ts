@@ -203,6 +203,45 @@ describe
       expect(seen('hooks')).toBe('started\nstopping\nended\n');
     });
 
+    test('a preStop hook that takes longer than the grace is cut off, and the pod goes', async () => {
+      const container = { lifecycle: { preStop: sh('sleep 100') } };
+      const spec = { terminationGracePeriodSeconds: 2 };
+      await apply(cluster, busyboxPod('dallying', 'sleep 1000', { spec, container }));
+      await board.ready('dallying');
+      const started = Date.now();
+      await cluster.ok(['delete', 'pod', 'dallying']);
+      expect(Date.now() - started).toBeGreaterThanOrEqual(1900);
+      expect(Date.now() - started).toBeLessThan(12_000);
+      await board.event('dallying', 'FailedPreStopHook', /grace period ended/);
+    });
+
+    test('a sidecar starts before the app, outlives it, and does not keep the pod from succeeding', async () => {
+      const side = {
+        name: 'side',
+        image,
+        restartPolicy: 'Always',
+        command: [
+          'sh',
+          '-c',
+          'echo side >> /seen/side; trap "echo side ends >> /seen/side; exit 0" TERM; while :; do sleep 0.1; done',
+        ],
+        startupProbe: { exec: { command: ['grep', 'side', '/seen/side'] }, periodSeconds: 1 },
+        ...seenMount,
+      };
+      const spec = {
+        restartPolicy: 'Never',
+        terminationGracePeriodSeconds: 10,
+        initContainers: [side],
+        ...seenVolume(),
+      };
+      const script = 'echo app >> /seen/side; sleep 0.5; echo app ends >> /seen/side';
+      await apply(cluster, busyboxPod('accompanied', script, { spec, container: seenMount }));
+      const { status } = await board.finished('accompanied');
+      expect(status.phase).toBe('Succeeded');
+      await waitFor('the sidecar to end', () => seen('side').includes('side ends'));
+      expect(seen('side')).toBe('side\napp\napp ends\nside ends\n');
+    });
+
     test('http hooks ask the address they name; a failing postStart kills the container', async () => {
       const serve = 'mkdir -p /seen/www/cgi-bin; cd /seen/www; exec httpd -f -vv -p 9090 2>> /seen/requests';
       await apply(cluster, busyboxPod('listener', serve, { spec: seenVolume(), container: seenMount }));

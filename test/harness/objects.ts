@@ -87,7 +87,7 @@ export function busyboxPod(
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, labels: { test: name, ...extra.labels } },
+    metadata: { name, labels: { test: name.slice(0, 63), ...extra.labels } },
     spec: {
       terminationGracePeriodSeconds: 1,
       containers: [{ name: 'main', image: 'busybox:1.36', command: ['sh', '-c', script], ...extra.container }],

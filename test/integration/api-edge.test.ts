@@ -326,6 +326,28 @@ describe.skipIf(apiUnavailable() !== undefined)('the edge of the API', () => {
     await watching;
   });
 
+  test('tells those who watch its health that it stops, and does not wait for them to leave', async () => {
+    const client = rawClient();
+    const call = client.makeServerStreamRequest(
+      '/grpc.health.v1.Health/Watch',
+      () => Buffer.alloc(0),
+      (bytes) => bytes[1],
+      undefined,
+    );
+    const heard: unknown[] = [];
+    call.on('data', (status) => heard.push(status));
+    const ended = new Promise((resolve, reject) => {
+      call.on('end', resolve);
+      call.on('error', reject);
+    });
+    await expect.poll(() => heard).toEqual([1]);
+    await under.halt();
+    await ended;
+    expect(heard).toEqual([1, 2]);
+    client.close();
+    await under.boot();
+  });
+
   test('stops cleanly with a watch open, serves again what it had, and keeps its certificates', async () => {
     const client = under.client();
     await client.create(KINDS.ConfigMap, { metadata: { name: 'kept', namespace: 'default' }, data: { a: '1' } });

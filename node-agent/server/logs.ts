@@ -1,6 +1,8 @@
 /** Streams.Logs: a container's log as bytes. */
+import { existsSync } from 'node:fs';
 import { ApiError } from '../../lib/errors.ts';
-import type { streamsv1 } from '../../proto/index.ts';
+import type { corev1, streamsv1 } from '../../proto/index.ts';
+import type { Instance } from '../pods/pod-state.ts';
 import type { PodWorkers } from '../pods/pod-workers.ts';
 import { logPath } from '../pods/start-container.ts';
 import { readLog } from '../runtime/log-reader.ts';
@@ -18,16 +20,21 @@ export async function* streamLogs(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const { worker, slot, name, text } = findContainer(workers, request);
-  const instance = request.previous === true ? slot.previous : slot.current;
-  if (instance === null) {
-    if (request.previous === true) throw new ApiError('BadRequest', `previous terminated ${text} not found`);
+  const { pod, paths } = worker;
+  const previous = request.previous === true;
+  const attempt = attemptToRead(slot, statusOf(pod, name), previous);
+  const instance = previous ? slot.previous : slot.current;
+  const path = attempt === null ? '' : logPath({ pod, paths }, name, attempt);
+  if (attempt === null || (instance === null && !existsSync(path))) {
+    if (previous) throw new ApiError('BadRequest', `previous terminated ${text} not found`);
+    if (attempt !== null) throw new ApiError('NotFound', `unable to retrieve the logs of ${text}: they are gone`);
     const why = slot.problem?.reason ?? 'ContainerCreating';
     throw new ApiError('BadRequest', `${text} is waiting to start: ${why}`);
   }
   const since = sinceOf(request);
-  const lines = readLog(logPath({ pod: worker.pod, paths: worker.paths }, name, instance.attempt), {
+  const lines = readLog(path, {
     signal,
-    ...(request.follow === true
+    ...(request.follow === true && instance !== null
       ? {
           follow: true,
           ended: async () => {
@@ -40,6 +47,27 @@ export async function* streamLogs(
     ...(request.limitBytes === undefined ? {} : { limitBytes: request.limitBytes }),
   });
   yield* gather(lines, request);
+}
+
+/**
+ * Which run's log is meant; null when there was none. What the runtime knows counts; of runs that it has forgotten, because the
+ * machine was started anew, the status still tells, and their logs are still on the disk.
+ */
+export function attemptToRead(
+  slot: { readonly current: Pick<Instance, 'attempt'> | null; readonly previous: Pick<Instance, 'attempt'> | null },
+  status: corev1.ContainerStatus | undefined,
+  previous: boolean,
+): number | null {
+  const hasRun = status?.containerID !== undefined && status.containerID !== '';
+  const current = slot.current?.attempt ?? (hasRun ? (status.restartCount ?? 0) : null);
+  if (!previous || current === null) return previous ? null : current;
+  const before = slot.previous?.attempt ?? current - 1;
+  return before < 0 ? null : before;
+}
+
+function statusOf(pod: corev1.Pod, container: string): corev1.ContainerStatus | undefined {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  return [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container);
 }
 
 function sinceOf(request: streamsv1.LogsRequest): Date | undefined {

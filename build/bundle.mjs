@@ -65,10 +65,24 @@ const withoutUnusedServices = {
   },
 };
 
+/**
+ * The library that signs certificates is as large as the rest of the command line, and its mere presence there would cost every
+ * verb 20 ms. It is a file of its own, read when something must be signed.
+ */
+const signingApart = {
+  name: 'signing-apart',
+  setup(builder) {
+    builder.onResolve({ filter: /^(reflect-metadata|@peculiar\/x509)$/ }, () => ({
+      path: './x509.cjs',
+      external: true,
+    }));
+  },
+};
+
 const wanted = process.argv.slice(2);
 const names = Object.keys(PROGRAMS).filter((name) => wanted.length === 0 || wanted.includes(name));
 mkdirSync(dist, { recursive: true });
-await Promise.all(names.map(bundle));
+await Promise.all([...names.map(bundle), bundleSigning()]);
 copyDescriptors();
 for (const name of names) makeCodeCache(name);
 
@@ -80,6 +94,8 @@ async function bundle(name) {
     bundle: true,
     platform: 'node',
     target: 'node20',
+    // So that what lies beside the bundle is loaded with its own `require`.
+    supported: { 'dynamic-import': false },
     format: 'cjs',
     minifySyntax: true,
     minifyWhitespace: true,
@@ -93,8 +109,25 @@ async function bundle(name) {
       SKIFF_COMMIT: JSON.stringify(commit()),
       'import.meta.url': '__skiff_url',
     },
-    plugins: name === 'cli' ? [protoFiles, withoutUnusedServices] : [protoFiles],
+    plugins: [protoFiles, signingApart, ...(name === 'cli' ? [withoutUnusedServices] : [])],
     banner: { js: "const __skiff_url = require('node:url').pathToFileURL(__filename).href;" },
+  });
+}
+
+/** The polyfill goes first, as the library demands. */
+async function bundleSigning() {
+  await build({
+    stdin: { contents: "require('reflect-metadata'); module.exports = require('@peculiar/x509');", resolveDir: root },
+    outfile: join(dist, 'x509.cjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: true,
+    legalComments: 'linked',
+    logLevel: 'warning',
   });
 }
 

@@ -65,6 +65,21 @@ describe('the status of a pod', () => {
     expect(statusOf({ containers: [C] }, { c: up }, lost, { ...old, phase: 'Running' })).not.toHaveProperty('podIP');
   });
 
+  test('a container of whose run nothing is known after a reboot keeps its count and the id of that run', () => {
+    const last = { name: 'c', restartCount: 2, containerID: 'crun://u-2-c', state: { running: {} } };
+    const status = statusOf(
+      { containers: [C] },
+      {},
+      { sandbox: 'preparing', podIPs: [] },
+      { containerStatuses: [last] },
+    );
+    expect(status.containerStatuses?.[0]).toMatchObject({
+      restartCount: 2,
+      containerID: 'crun://u-2-c',
+      state: { waiting: { reason: 'ContainerCreating' } },
+    });
+  });
+
   test('a running pod is whole: addresses, container, conditions', () => {
     const status = statusOf({ containers: [C] }, { c: up });
     expect(status).toMatchObject({

@@ -101,6 +101,8 @@ function containerStatus(container: corev1.Container, options: ContainerContext)
   const started = running && view.started;
   const ready = options.init ? current?.state === 'exited' && current.exitCode === 0 : started && view.ready;
   const old = oldStatus(options.pod, name);
+  // A run forgotten in a reboot is still told of, so that the next one is counted as a restart and does not write over its log.
+  const containerID = current === null ? old?.containerID : `${scheme}://${current.id}`;
   return {
     name,
     state: waiting !== null ? { waiting } : running ? runningState(current) : (terminated(current, scheme) ?? {}),
@@ -109,7 +111,7 @@ function containerStatus(container: corev1.Container, options: ContainerContext)
     restartCount: current?.attempt ?? old?.restartCount ?? 0,
     image: current?.image || (container.image ?? ''),
     imageID: current?.imageID ?? '',
-    ...(current === null ? {} : { containerID: `${scheme}://${current.id}` }),
+    ...(containerID === undefined ? {} : { containerID }),
     started,
   };
 }

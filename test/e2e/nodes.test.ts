@@ -147,4 +147,25 @@ describe.skipIf(reason !== undefined)(`a node in maintenance${reason ? ` (skippe
     expect(Object.keys(node.status.capacity)).toEqual(expect.arrayContaining(['cpu', 'memory', 'pods']));
     expect(node.status.allocatable.pods).toBe('110');
   });
+
+  test('after down and up the pods run again, counted as restarts, and what had finished stays finished', async () => {
+    await apply(cluster, busyboxPod('survivor', 'echo run; sleep 1000'));
+    await apply(cluster, busyboxPod('over', 'true', { spec: { restartPolicy: 'Never' } }));
+    await board.running('survivor');
+    const before = await board.finished('over');
+    await cluster.down();
+    await cluster.up();
+    const { status } = await board.restarted('survivor');
+    expect(status.containerStatuses?.[0]?.restartCount).toBe(1);
+    await board.running('survivor');
+    expect((await cluster.ok(['logs', 'survivor'])).stdout).toBe('run\n');
+    expect((await board.pod('over')).status).toMatchObject({
+      phase: 'Succeeded',
+      podIP: before.status.podIP,
+      containerStatuses: [{ restartCount: 0 }],
+    });
+    const { code, stderr } = await cluster.skiff(['logs', 'over']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('unable to retrieve the logs of container "main" in pod "over": they are gone');
+  });
 });

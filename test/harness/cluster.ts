@@ -166,6 +166,13 @@ export class TestCluster {
       .join('\n');
   }
 
+  /** `skiff down`: everything stops and the data stays, until {@link up}. */
+  async down(): Promise<CommandResult> {
+    const { id } = this.run;
+    const world = ['--root', this.run.dir, '--cgroup-root', cgroupRoot(this.run), '--link-prefix', `k${id}`];
+    return this.ok(['down', ...world], { timeoutMs: 90_000 });
+  }
+
   /** `skiff down --purge`, the namespace removed, and the proof that nothing stayed. Throws with what did. */
   async stop(): Promise<void> {
     const down = await this.skiff(

@@ -79,7 +79,11 @@ test('whatever is printed reads back as the same', () => {
       { maxDepth: 4 },
       text,
       fc.integer(),
-      fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0),
+      // Whole numbers that a double cannot hold exactly are read as bigint, never as number.
+      fc
+        .double({ noNaN: true, noDefaultInfinity: true })
+        .filter((number) => !Number.isInteger(number) || Number.isSafeInteger(number))
+        .map((number) => number + 0),
       fc.bigInt(),
       fc.boolean(),
       fc.constant(null),

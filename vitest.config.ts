@@ -27,6 +27,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{proto,lib,control-plane,node-agent,cli,build,manifests}/**/*.test.ts', 'test/*.test.ts'],
           sequence: { groupOrder: 0 },
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

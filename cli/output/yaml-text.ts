@@ -3,7 +3,9 @@
  * base-60 numbers and dates. Kept apart from the manifest reader because `get -o yaml` must not load a YAML parser.
  */
 export function resolvesToText(text: string): boolean {
-  return !OTHERWISE.some((pattern) => pattern.test(text));
+  // Readers of 1.1 skip underscores in numbers, wherever they stand.
+  const forms = /^[-+.0-9].*_/.test(text) ? [text, text.replaceAll('_', '')] : [text];
+  return !forms.some((form) => OTHERWISE.some((pattern) => pattern.test(form)));
 }
 
 const OTHERWISE: readonly RegExp[] = [

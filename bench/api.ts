@@ -148,11 +148,15 @@ async function fanOut(inside: World): Promise<Figure[]> {
   const connections = Array.from({ length: 10 }, () => connect(inside.dir));
   const writer = new GrpcResourceClient(inside.connection);
   const last = 'the-last-of-all-events';
-  const object = (value: string): corev1.ConfigMap => ({
-    metadata: { name: 'told', namespace: NAMESPACE },
+  const object = (worker: number, value: string): corev1.ConfigMap => ({
+    metadata: { name: `told-${worker}`, namespace: NAMESPACE, labels: { bench: 'fan-out' } },
     data: { value: value.padEnd(EVENT_BYTES, '.') },
   });
-  const made = await writer.create(KINDS.ConfigMap, object('first'));
+  let resourceVersion = '';
+  for (let worker = 0; worker < CLIENTS; worker += 1) {
+    const made = await writer.create(KINDS.ConfigMap, object(worker, 'first'));
+    resourceVersion = made.metadata?.resourceVersion ?? '';
+  }
   progress(`${WATCHERS} watchers of ${EVENTS} events`);
   let finished = 0;
   let bytes = 0;
@@ -162,8 +166,8 @@ async function fanOut(inside: World): Promise<Figure[]> {
     const { client } = await (connections[index % connections.length] as GrpcConnection).client();
     const request: apiv1.WatchRequest = {
       target: { apiVersion: 'v1', kind: 'ConfigMap', namespace: NAMESPACE },
-      fieldSelector: 'metadata.name=told',
-      resourceVersion: made.metadata?.resourceVersion ?? '',
+      labelSelector: 'bench=fan-out',
+      resourceVersion,
     };
     const call = client.makeServerStreamRequest(watch.path, watch.requestSerialize, untouched, request);
     await new Promise<void>((resolve, reject) => {
@@ -180,8 +184,8 @@ async function fanOut(inside: World): Promise<Figure[]> {
   await new Promise((resolve) => setTimeout(resolve, 5000));
   const started = performance.now();
   // Several at once: a writer that waits for each reply behind a thousand deliveries would measure itself.
-  await drive(EVENTS - 1, (i) => writer.update(KINDS.ConfigMap, object(`event ${i}`)));
-  await writer.update(KINDS.ConfigMap, object(last));
+  await drive(EVENTS - 1, (i, worker) => writer.update(KINDS.ConfigMap, object(worker, `event ${i}`)));
+  await writer.update(KINDS.ConfigMap, object(0, last));
   await Promise.race([
     Promise.all(watching),
     new Promise((_, reject) => setTimeout(reject, 60_000, new Error(`only ${finished} watchers heard the last event`))),

@@ -99,7 +99,7 @@ describe.skipIf(reason !== undefined)(`bad input gets a precise answer${reason ?
   });
 
   test('an empty file', async () => {
-    expect(await refused('empty.yaml', '# nothing here\n')).toMatch(/there is no object in it/);
+    expect(await refused('empty.yaml', '# nothing here\n')).toMatch(/there are no objects in it/);
   });
 
   test('a file over 3 MB', async () => {

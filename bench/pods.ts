@@ -2,6 +2,7 @@
  * A one-node cluster at work: apply → Ready one after the other, 1 → 100 replicas, delete 100; and at rest: memory and CPU, empty and
  * with 100 pods. Every Ready pod is checked from outside. Run: `node build/run.mjs bench/pods.ts [--pods N] [--rounds N]`.
  */
+import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GrpcResourceClient } from '../lib/client/grpc-resource-client.ts';
 import { apiv1, type appsv1, KINDS } from '../proto/index.ts';
@@ -37,7 +38,14 @@ const world = worldFromInside();
 if (world === undefined) {
   const trace = `/tmp/skiff-bench-trace-${process.pid}.jsonl`;
   process.env.SKIFF_BENCH_TRACE = trace;
-  const found = JSON.parse(await insideWorld({ upArgs: ['--agent-option', `--trace-file=${trace}`] })) as BenchResult;
+  let printed: string;
+  try {
+    printed = await insideWorld({ upArgs: ['--agent-option', `--trace-file=${trace}`] });
+  } finally {
+    // The inner run removes it when all goes well.
+    rmSync(trace, { force: true });
+  }
+  const found = JSON.parse(printed) as BenchResult;
   const floor = await shellFloor(progress);
   printResult({ ...found, figures: [...found.figures, ...withFloor(found, floor)] });
 } else {

@@ -5,7 +5,8 @@ export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 export const MIN_SHARES = 2;
 /** See {@link MIN_SHARES}. */
 export const MAX_SHARES = 262_144;
-const SHARES_PER_CPU = 1024;
+/** CPU shares that a request of one core is. */
+export const SHARES_PER_CPU = 1024;
 const MILLIS_PER_CPU = 1000;
 const MIN_QUOTA_US = 1000;
 

@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CgroupTree } from './cgroup-tree.ts';
@@ -96,6 +96,16 @@ describe('CgroupTree', () => {
     await remove('skiff/burstable/podb').catch(() => undefined);
     seen.push(read(classFile('burstable')));
     expect(seen).toEqual(weights);
+  });
+
+  it.each([
+    ['v1, as many cores as the machine has', v1, 'cpu/skiff', 'cpu.shares', String(1024 * availableParallelism())],
+    ['v2, what every slice weighs', v2, 'skiff', 'cpu.weight', '100'],
+  ] as const)('all pods together weigh, under %s', (_name, layout, path, file, weight) => {
+    mkdirSync(join(folder, path), { recursive: true });
+    writeFileSync(join(folder, path, file), '100');
+    new CgroupTree('skiff', layout()).prepare();
+    expect(read(`${path}/${file}`)).toBe(weight);
   });
 
   it('finds the weight of burstable pods that were there before', () => {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CPU_PERIOD_US, cpuWeightFromShares, MAX_SHARES, MIN_SHARES } from './calculations.ts';
+import { CPU_PERIOD_US, cpuWeightFromShares, MAX_SHARES, MIN_SHARES, SHARES_PER_CPU } from './calculations.ts';
 import { hasCode, keyed, number, readOr, removeFolder, subfolders, writeQuietly } from './cgroup-files.ts';
 import { ClassWeight } from './class-weight.ts';
 import { type CgroupLayout, readCgroupLayout } from './layout.ts';
@@ -77,6 +78,10 @@ export class CgroupTree {
   prepare(): void {
     for (const path of [this.root, `${this.root}/burstable`, `${this.root}/besteffort`]) {
       this.create(path);
+    }
+    if (this.version === 1) {
+      // There all pods together would weigh as much as one process of the node's. Under v2 they stand beside whole slices of them.
+      this.#writeWeight(this.root, availableParallelism() * SHARES_PER_CPU);
     }
     this.#writeWeight(`${this.root}/besteffort`, 0);
     this.#burstable.update();

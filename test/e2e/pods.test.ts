@@ -1,5 +1,5 @@
 /** The life of a pod: init containers, restarts, probes, hooks, ends. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clusterUnavailable, TestCluster } from '../harness/cluster.ts';
 import { loadBusybox } from '../harness/images.ts';
@@ -182,10 +182,11 @@ describe
         startupProbe: { periodSeconds: 1, failureThreshold: 30, exec: { command: ['cat', '/tmp/up'] } },
         livenessProbe: { ...quick, exec: { command: ['cat', '/tmp/up'] } },
       };
-      await apply(cluster, busyboxPod('slow', 'sleep 3; touch /tmp/up; sleep 1000', { container }));
+      await apply(cluster, busyboxPod('slow', 'sleep 1000', { container }));
       const early = await board.running('slow');
       expect(early.status.containerStatuses?.[0]).toMatchObject({ ready: false, started: false });
       await board.event('slow', 'Unhealthy', /^Startup probe failed: /);
+      await board.inside('slow', 'touch', '/tmp/up');
       const { status } = await board.ready('slow');
       expect(status.containerStatuses?.[0]).toMatchObject({ restartCount: 0, started: true });
     });
@@ -211,7 +212,7 @@ describe
       const started = Date.now();
       await cluster.ok(['delete', 'pod', 'dallying']);
       expect(Date.now() - started).toBeGreaterThanOrEqual(1900);
-      expect(Date.now() - started).toBeLessThan(12_000);
+      expect(Date.now() - started).toBeLessThan(45_000);
       await board.event('dallying', 'FailedPreStopHook', /grace period ended/);
     });
 
@@ -275,7 +276,7 @@ describe
       const started = Date.now();
       await cluster.ok(['delete', 'pod', 'deaf']);
       expect(Date.now() - started).toBeGreaterThanOrEqual(1900);
-      expect(Date.now() - started).toBeLessThan(12_000);
+      expect(Date.now() - started).toBeLessThan(45_000);
       expect(seen('deaf')).toMatch(/^TERM \d+\n$/);
       expect((await cluster.skiff(['get', 'pod', 'deaf'])).stderr).toContain('pods "deaf" not found');
     });
@@ -289,22 +290,25 @@ describe
     });
 
     test('logs: one container of several, the last lines, since, timestamps, following to the end', async () => {
-      const main = {
-        name: 'main',
-        image,
-        command: ['sh', '-c', 'for i in 1 2 3; do echo line $i; done; sleep 3; echo last'],
-      };
+      const script = 'for i in 1 2 3; do echo line $i; done; until [ -f /seen/talk ]; do sleep 0.1; done; echo last';
+      const main = { name: 'main', image, command: ['sh', '-c', script], ...seenMount };
       const side = { name: 'side', image, command: ['sh', '-c', 'echo from the side; sleep 1000'] };
-      await apply(cluster, busyboxPod('talk', '', { spec: { restartPolicy: 'Never', containers: [main, side] } }));
+      const spec = { restartPolicy: 'Never', containers: [main, side], ...seenVolume() };
+      await apply(cluster, busyboxPod('talk', '', { spec }));
       await board.running('talk');
-      const following = cluster.ok(['logs', '-f', 'talk', '-c', 'main']);
-      expect((await cluster.ok(['logs', 'talk', '-c', 'side'])).stdout).toBe('from the side\n');
+      const logs = async (...args: string[]): Promise<string> =>
+        (await cluster.ok(['logs', 'talk', '-c', 'main', ...args])).stdout;
+      const following = logs('-f');
+      expect(await board.logs('talk', /from/, ['-c', 'side'])).toBe('from the side\n');
       expect(await board.logs('talk', /line 3/, ['-c', 'main', '--tail=2'])).toBe('line 2\nline 3\n');
-      const stamped = (await cluster.ok(['logs', 'talk', '-c', 'main', '--timestamps', '--tail=3'])).stdout;
+      const stamped = await logs('--timestamps', '--tail=3');
       expect(stamped).toMatch(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z line \d\n){3}$/);
-      expect((await following).stdout).toBe('line 1\nline 2\nline 3\nlast\n');
-      expect((await cluster.ok(['logs', 'talk', '-c', 'main', '--since=2s'])).stdout).not.toContain('line 1');
-      expect((await cluster.ok(['logs', 'talk', '-c', 'main', '--since=1h'])).stdout).toContain('line 1');
+      const third = stamped.split('\n')[2]?.split(' ')[0] ?? '';
+      await waitFor('the lines to be a second old', async () => (await logs('--since=1s')) === '');
+      writeFileSync(cluster.path('seen/talk'), '');
+      expect(await following).toBe('line 1\nline 2\nline 3\nlast\n');
+      expect(await logs(`--since-time=${third}`)).toMatch(/line 3\nlast\n$/);
+      expect(await logs('--since=1h')).toBe('line 1\nline 2\nline 3\nlast\n');
       const none = await cluster.skiff(['logs', 'talk', '-c', 'side', '--previous']);
       expect(none.code).toBe(1);
       expect(none.stderr).toContain('previous terminated container "side" in pod "talk" not found');

@@ -98,11 +98,11 @@ describe
       await board.event('later', 'Failed', new RegExp(`^Failed to pull image "${name}": `));
       await board.event('later', 'Failed', /^Error: ErrImagePull$/);
       expect(await board.waiting('later', 'ImagePullBackOff')).toMatch(new RegExp(`^Back-off pulling image "${name}"`));
-      await board.event('later', 'BackOff', new RegExp(`^Back-off pulling image "${name}"`));
       expect((await cluster.ok(['get', 'pod', 'later'])).stdout).toMatch(
         /later +0\/1 +(ImagePullBackOff|ErrImagePull) +0 /,
       );
       await open.push(layout, 'one', 'team/later:1');
+      await board.event('later', 'BackOff', new RegExp(`^Back-off pulling image "${name}"`));
       const { status } = await board.finished('later');
       expect(status).toMatchObject({ phase: 'Succeeded' });
       expect(status.containerStatuses?.[0]?.restartCount).toBe(0);

@@ -5,6 +5,7 @@ import { loadBusybox } from '../harness/images.ts';
 import { apply, busyboxPod, sleepers, waitReady } from '../harness/objects.ts';
 import { PodBoard } from '../harness/pods.ts';
 import { TerminalSession, terminalUnavailable } from '../harness/terminal.ts';
+import { waitFor } from '../harness/wait.ts';
 
 vi.setConfig({ maxConcurrency: 6 });
 const reason = clusterUnavailable() ?? terminalUnavailable();
@@ -92,14 +93,24 @@ describe.skipIf(reason !== undefined).concurrent(`terminals${reason ? ` (skipped
   });
 
   test('get -w through a pipe: a plain line for each change, the header once', async () => {
-    const watch = ['timeout', '-s', 'INT', '8', ...cluster.skiffArgv(['get', 'pods', '-w', '-l', 'test=seen'])];
-    const watching = cluster.command(watch);
+    const stop = new AbortController();
+    let printed = '';
+    const watching = cluster.skiff(['get', 'pods', '-w'], {
+      interrupt: stop.signal,
+      onOutput: (text) => {
+        printed += text;
+      },
+    });
+    await waitFor('the watch to have begun', () => printed.includes('box'));
     await apply(cluster, busyboxPod('seen', 'sleep 1000'));
     await waitReady(cluster, 'test=seen', 1);
     await cluster.ok(['delete', 'pod', 'seen']);
-    const { stdout } = await watching;
+    await waitFor('the last line', () => /^seen .*Terminating/m.test(printed));
+    stop.abort();
+    const { stdout, code } = await watching;
+    expect(code).toBe(130);
     expect(stdout).not.toContain(ESC);
-    const lines = stdout.trim().split('\n');
+    const lines = stdout.split('\n').filter((line) => /^(NAME|seen)/.test(line));
     expect(lines.filter((line) => line.startsWith('NAME'))).toHaveLength(1);
     const states = lines.slice(1).map((line) => line.trim().split(/ +/)[2]);
     expect(states[0]).toBe('Pending');

@@ -26,6 +26,10 @@ export interface CommandOptions {
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Told what is printed on standard output, as it comes. */
+  readonly onOutput?: (text: string) => void;
+  /** Sends SIGINT when it aborts. */
+  readonly interrupt?: AbortSignal;
 }
 
 /** Why clusters cannot run here; undefined when they can. Tests skip with this reason. */
@@ -114,6 +118,7 @@ export class TestCluster {
       let stderr = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         stdout += text;
+        options.onOutput?.(text);
       });
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         stderr += text;
@@ -123,6 +128,7 @@ export class TestCluster {
         clearTimeout(timer);
         resolve({ code: code ?? 128, stdout, stderr: signal === null ? stderr : `${stderr}\n(ended by ${signal})` });
       });
+      options.interrupt?.addEventListener('abort', () => child.kill('SIGINT'), { once: true });
       child.stdin.on('error', () => {});
       child.stdin.end(options.stdin ?? '');
     });

@@ -41,7 +41,7 @@ export class PodBoard {
   }
 
   /** Waits until `test` holds for the pod, and returns it. On failure it says what the status was. */
-  until(name: string, what: string, test: (pod: PodDetail) => boolean, timeoutMs = 40_000): Promise<PodDetail> {
+  until(name: string, what: string, test: (pod: PodDetail) => boolean, timeoutMs = 60_000): Promise<PodDetail> {
     return waitFor(
       `pod ${name} to ${what}`,
       async () => {

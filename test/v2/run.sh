@@ -15,7 +15,7 @@ fail() { echo "not ok: $1"; echo "0 passed, 1 failed"; exit 1; }
 # 1. The emulator and a kernel.
 [ "$(uname -m)" = x86_64 ] || skip "the emulated machine is made for x86_64 hosts only"
 mkdir -p "$cache"
-if ! command -v qemu-system-x86_64 >/dev/null; then
+if ! qemu-system-x86_64 --version >/dev/null 2>&1; then
   [ "$(id -u)" = 0 ] || skip "qemu-system-x86_64 is missing and only root can install it: apt-get install qemu-system-x86"
   command -v apt-get >/dev/null || skip "qemu-system-x86_64 is missing and there is no apt-get"
   echo "Installing qemu-system-x86."

@@ -96,7 +96,8 @@ function uidOf(object: unknown): string {
 }
 
 function field(value: unknown, name: string): string {
-  return String((value as Readonly<Record<string, unknown>>)[name] ?? '');
+  const found = (value as Readonly<Record<string, unknown>>)[name];
+  return typeof found === 'string' ? found : '';
 }
 
 /** Ids of containers begin with their pod's uid. */

@@ -12,8 +12,8 @@ import { findKept, type KeptName, logFile, logTail, readChild, startKept } from 
 /** Told how the start is going: one line per step, `done` when it is. */
 export type StepReport = (step: string, state: 'running' | 'done', detail?: string) => void;
 
-/** How long one step may take before it counts as failed. A Raspberry Pi needs some of it. */
-const STEP_TIMEOUT_MS = 60_000;
+/** How long one step may take before it counts as failed. A small board with a slow card needs some of it. */
+const STEP_TIMEOUT_MS = 180_000;
 const POLL_MS = 50;
 
 /** Whether both programs run and the node is Ready. */

@@ -45,6 +45,7 @@ export const deleteVerb: Verb = {
       .option('--force', 'with --grace-period=0: remove at once, without waiting for the containers to end')
       .option('--cascade [policy]', 'what becomes of what it owns: background, foreground or orphan')
       .option('--ignore-not-found', 'nothing found is no error')
+      .option('--wait', 'wait until the objects are gone (the default)', true)
       .option('--no-wait', 'do not wait until the objects are gone')
       .option('--timeout <duration>', 'how long to wait at most; 0 means no limit', '0')
       .option('--dry-run [strategy]', 'client: send nothing; server: do all but delete; none')

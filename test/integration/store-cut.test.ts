@@ -91,7 +91,7 @@ describe.skipIf(etcdMissing() !== undefined)(`a store whose connection is cut${e
     let batches = 0;
     const cutSoon = (): void => {
       batches += 1;
-      if (proxy.cuts < 40 && batches % 3 === 0) proxy.cutAfter(1 + Math.floor(random() ** 3 * 60_000));
+      if (proxy.cuts < 40 && batches % 2 === 0) proxy.cutAfter(1 + Math.floor(random() ** 3 * 60_000));
     };
     const watching = readUntil(store, from, { until: () => end, onBatch: cutSoon });
     proxy.cutAfter(Math.floor(random() * 2_000));
@@ -103,7 +103,7 @@ describe.skipIf(etcdMissing() !== undefined)(`a store whose connection is cut${e
     end = await direct.sync();
     const seen = (await watching).map(shown);
     const truth = (await readUntil(direct, from, { until: () => end })).map(shown);
-    expect(proxy.cuts, 'cuts made').toBeGreaterThan(5);
+    expect(proxy.cuts, 'cuts made').toBeGreaterThanOrEqual(3);
     expect(seen).toEqual(truth);
     const versions = new Map(truth.map((line) => [line.split(' ')[0], line.split(' ').slice(1, 3).join(' ')]));
     for (const [version, write] of acknowledged.flatMap((writes) => [...writes])) {

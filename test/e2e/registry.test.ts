@@ -26,7 +26,7 @@ describe
       cluster = await TestCluster.start();
       board = new PodBoard(cluster);
       layout = cluster.path('layout');
-      makeVariants(busyboxArchive(), 'docker.io/library/busybox:1.36', { layout, tags: ['one', 'two'] });
+      makeVariants(busyboxArchive(), 'docker.io/library/busybox:1.36', { layout, tags: ['one', 'two', 'three'] });
       open = await TestRegistry.start(cluster, { port: 5000 });
       guarded = await TestRegistry.start(cluster, { port: 5001, account: true });
       failing = await TestRegistry.start(cluster, { port: 5002 });
@@ -151,7 +151,8 @@ describe
     });
 
     test('image pull, ls and rm on the node', async () => {
-      await open.push(layout, 'two', 'tools/box:9');
+      // An image no other test has under another name: with a second name, rm would only untag it.
+      await open.push(layout, 'three', 'tools/box:9');
       const name = `${open.host}/tools/box:9`;
       const pulled = await image('pull', name);
       expect(pulled.code, pulled.stderr).toBe(0);

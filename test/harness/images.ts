@@ -1,23 +1,30 @@
 /** The demo images, built once per test process from Debian packages and loaded into test clusters. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestCluster } from './cluster.ts';
+import { forgetRun, newRun, type TestRun } from './run.ts';
 
 const project = join(import.meta.dirname, '../..');
 const built = new Map<string, string>();
+let folder: TestRun | undefined;
+
+/** Where this process keeps its archives: gone with it, or swept by the next run. */
+function archives(): string {
+  if (folder === undefined) {
+    const run = newRun();
+    folder = run;
+    process.once('exit', () => forgetRun(run));
+  }
+  return folder.dir;
+}
 
 /** Archive with the images of these recipes or references. Built anew in every process: packages may have changed. */
 function archive(names: readonly string[]): string {
   const key = names.join(' ');
   const found = built.get(key);
-  if (found !== undefined && existsSync(found)) return found;
-  const out = join(tmpdir(), `skiff-test-images-${process.pid}`);
-  mkdirSync(out, { recursive: true });
-  const text = execFileSync(process.execPath, [join(project, 'dist/demo-images.cjs'), '--out', out, ...names], {
-    encoding: 'utf8',
-  });
+  if (found !== undefined) return found;
+  const argv = [join(project, 'dist/demo-images.cjs'), '--out', join(archives(), String(built.size)), ...names];
+  const text = execFileSync(process.execPath, argv, { encoding: 'utf8' });
   const path = text.split(' ')[0] ?? '';
   built.set(key, path);
   return path;

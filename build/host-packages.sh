@@ -45,7 +45,7 @@ fi
 status=0
 log=$(mktemp)
 $sudo apt-get update -q >"$log" 2>&1
-DEBIAN_FRONTEND=noninteractive $sudo -E apt-get install -y -q --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || status=1
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || status=1
 [ "$made_policy" = yes ] && $sudo rm -f "$policy"
 [ $status = 0 ] || { tail -n 15 "$log" >&2; echo "error: apt-get could not install ${missing[*]}" >&2; }
 rm -f "$log"

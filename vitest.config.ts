@@ -12,6 +12,8 @@ function serial(name: string, order: number) {
     maxWorkers: 1,
     fileParallelism: false,
     sequence: { groupOrder: order },
+    // Real clusters on a busy machine: one more try, which the report names, tells a fault from a stall.
+    retry: 1,
     testTimeout: 120_000,
     hookTimeout: 180_000,
   };

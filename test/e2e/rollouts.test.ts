@@ -48,6 +48,14 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
   const versions = async (name: string): Promise<(string | undefined)[]> =>
     (await listPods(cluster, `app=${name}`)).map(versionOf);
 
+  /** Waits until the pods have these versions: pods that are still ending are listed a moment longer than a rollout takes. */
+  const becomes = (name: string, expected: readonly string[]): Promise<unknown> =>
+    waitFor(`the pods of ${name} to be ${expected.join(', ')}`, async () => {
+      const found = await versions(name);
+      if (found.length === expected.length && found.every((value, at) => value === expected[at])) return true;
+      throw new Error(`they are ${found.join(', ')}`);
+    });
+
   /** A Deployment whose containers write "+VERSION" when they start and "-VERSION" when they end to a file of the machine. */
   function chronicler(name: string, replicas: number, value: string, spec: object): string {
     const script =
@@ -109,7 +117,7 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
     });
     expect(most).toBeLessThanOrEqual(3);
     expect(fewest).toBeGreaterThanOrEqual(2);
-    expect(await versions('inplace')).toEqual(['two', 'two', 'two']);
+    await becomes('inplace', ['two', 'two', 'two']);
   });
 
   test('maxSurge 1, maxUnavailable 0: never fewer ready pods than asked for', async () => {
@@ -158,7 +166,7 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
     expect(again).toMatchObject({ code: 1, stderr: 'error: deployments.apps "paused" is already paused\n' });
     await apply(cluster, sleepers('paused', 3, { container: version('two') }));
     await waitReady(cluster, 'app=paused', 3);
-    expect(await versions('paused')).toEqual(['one', 'one', 'one']);
+    await becomes('paused', ['one', 'one', 'one']);
     expect(await replicaSets('paused')).toHaveLength(1);
     expect((await cluster.skiff(['rollout', 'undo', 'deployment/paused'])).stderr).toContain(
       'you cannot rollback a paused deployment',
@@ -167,7 +175,7 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
       'deployment.apps/paused resumed\n',
     );
     await finish('paused');
-    expect(await versions('paused')).toEqual(['two', 'two', 'two']);
+    await becomes('paused', ['two', 'two', 'two']);
   });
 
   test('a rollout that gets nowhere is reported, with exit code 1, and the old pods stay', async () => {
@@ -192,7 +200,7 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
     await waitFor('the second version to be on its way', async () => (await versions('over')).includes('two'));
     await apply(cluster, sleepers('over', 2, { container: version('three') }));
     await finish('over');
-    expect(await versions('over')).toEqual(['three', 'three']);
+    await becomes('over', ['three', 'three']);
     const sets = await replicaSets('over');
     expect(sets.map(({ spec }) => spec.replicas).sort((a, b) => a - b)).toEqual([0, 0, 2]);
   });
@@ -217,7 +225,7 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
     expect(gone.stderr).toContain('unable to find specified revision 1 in the history');
     await cluster.ok(['rollout', 'undo', 'deployment/past', '--to-revision=2']);
     await finish('past');
-    expect(await versions('past')).toEqual(['two']);
+    await becomes('past', ['two']);
     expect(await history()).toMatch(/\n3 +<none>\n4 +<none>\n5 +<none>/);
   });
 
@@ -229,7 +237,7 @@ describe.skipIf(reason !== undefined).concurrent(`rollouts${reason ? ` (skipped:
     await waitFor('the rollout to have begun', async () => ((await deployment('growing')).status.replicas ?? 0) > 2);
     await cluster.ok(['scale', 'deployment/growing', '--replicas=5']);
     await finish('growing');
-    expect(await versions('growing')).toEqual(['two', 'two', 'two', 'two', 'two']);
+    await becomes('growing', ['two', 'two', 'two', 'two', 'two']);
     expect((await deployment('growing')).spec.replicas).toBe(5);
   });
 

@@ -93,9 +93,12 @@ function cgroupsOf(run: TestRun): string[] {
 
 /** Removes what {@link findTraces} finds; for runs whose owner died. */
 export function removeTraces(run: TestRun): void {
-  for (const pid of processesOf(run)) {
-    const ref = processRef(pid);
-    if (ref !== null) signalProcess(ref, 'SIGKILL');
+  // A keeper may have started its program again between the look and its own end: look until nothing is found.
+  for (let round = 0, found = processesOf(run); found.length > 0 && round < 10; round += 1, found = processesOf(run)) {
+    for (const pid of found) {
+      const ref = processRef(pid);
+      if (ref !== null) signalProcess(ref, 'SIGKILL');
+    }
   }
   for (const path of mountsUnder(run.dir)) quietly('umount', ['-l', path]);
   for (const name of netnsOf(run)) quietly('ip', ['netns', 'del', name]);

@@ -75,6 +75,7 @@ function schemaTable(registry) {
     if (kind.plural) {
       const { group, version, plural, singular, shortNames, namespaced } = kind;
       row.k = { group, version, kind: desc.name, plural, singular, shortNames, namespaced };
+      if (kind.unsupported) row.k.unsupported = kind.unsupported;
     }
     table[desc.typeName] = row;
   }
@@ -89,7 +90,7 @@ function fieldRow(field, option) {
   if (field.fieldKind === 'list') row.c = 'list';
   if (field.fieldKind === 'map') row.c = 'map';
   if (field.proto.proto3Optional) row.x = 1;
-  if (option.format) row.m = ['', 'quantity', 'intOrString', 'time', 'microTime', 'json'][option.format];
+  if (option.format) row.m = ['', 'quantity', 'intOrString', 'time', 'microTime', 'json', 'jsonInline'][option.format];
   if (option.always) row.a = 1;
   if (option.required) row.r = 1;
   if (option.values.length > 0) row.v = option.values;

@@ -8,7 +8,7 @@ import table from './gen/schema-table.json' with { type: 'json' };
 export type FieldType = string;
 
 /** How a string field is written in JSON; see `skiff/schema/v1/schema.proto`. */
-export type FieldFormat = 'quantity' | 'intOrString' | 'time' | 'microTime' | 'json';
+export type FieldFormat = 'quantity' | 'intOrString' | 'time' | 'microTime' | 'json' | 'jsonInline';
 
 /** One field of a message. */
 export interface FieldSchema {
@@ -41,6 +41,8 @@ export interface KindSchema {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
+  /** The effect objects of this kind have in Kubernetes and not here; undefined when the kind is acted on. */
+  readonly unsupported?: string;
 }
 
 /** One message: its fields in declaration order and by name. */

@@ -90,6 +90,7 @@ const FORMATS = {
   time: 'Time',
   microTime: 'MicroTime',
   json: 'Object',
+  jsonInline: 'Object',
 } as const;
 
 function typeName(field: FieldSchema): string {

@@ -98,6 +98,7 @@ function fieldRow(field, option) {
   if (option.mergeKeys.length > 0) row.k = option.mergeKeys;
   if (option.retainKeys) row.e = 1;
   if (option.unsupported) row.u = option.unsupported;
+  if (option.default) row.z = option.default;
   const doc = comment(field);
   if (doc) row.d = doc;
   return row;
@@ -131,7 +132,7 @@ function kindsModule(registry) {
   const kinds = [...registry].filter((d) => isSchemaMessage(d) && getOption(d, kindOption).plural);
   const imports = kinds.map((d) => {
     const path = `./${d.file.name}.ts`;
-    return `import { ${d.name} as ${alias(d)} } from '${path}';`;
+    return `import { ${d.name} as ${alias(d, kinds)} } from '${path}';`;
   });
   const lines = kinds.map((d) => {
     const k = getOption(d, kindOption);
@@ -142,12 +143,20 @@ function kindsModule(registry) {
       kind: d.name,
     };
     Object.assign(info, { plural: k.plural, singular: k.singular, shortNames: k.shortNames, namespaced: k.namespaced });
-    return `  ${alias(d)}: { ...${JSON.stringify({ ...info, messageName: d.typeName })}, message: ${alias(d)} },`;
+    return `  ${alias(d, kinds)}: { ...${JSON.stringify({ ...info, messageName: d.typeName })}, message: ${alias(d, kinds)} },`;
   });
   return `${imports.join('\n')}\n\nexport const KINDS = {\n${lines.join('\n')}\n} as const;\n`;
 }
 
-/** The kind's name; prefixed by its group where two groups have a kind of that name (events.k8s.io Event, say). */
-function alias(desc) {
-  return /^skiff\.(core|apps|coordination)\./.test(desc.typeName) ? desc.name : desc.typeName.split('.')[1] + desc.name;
+/**
+ * The kind's name. Where several kinds have it, the core group's or else the latest version of a group is called by it alone,
+ * another version has the version behind it (HorizontalPodAutoscalerV1), another group the group before it (EventsEvent).
+ */
+function alias(desc, kinds) {
+  const [, group, version] = desc.typeName.split('.');
+  const same = kinds.filter((other) => other.name === desc.name && other !== desc).map((d) => d.typeName.split('.'));
+  const later = same.some(([, g, v]) => g === group && v > version);
+  if (later) return desc.name + version.toUpperCase();
+  const otherGroup = same.some(([, g]) => g !== group && g === 'core');
+  return otherGroup ? group[0].toUpperCase() + group.slice(1) + desc.name : desc.name;
 }

@@ -29,6 +29,8 @@ export interface FieldSchema {
   readonly retainKeys: boolean;
   /** The effect this field has in Kubernetes and not here; undefined when it is acted on. */
   readonly unsupported: string | undefined;
+  /** What the server fills in when the field is absent, in words; undefined when nothing. */
+  readonly default: string | undefined;
   readonly description: string;
 }
 
@@ -68,6 +70,7 @@ interface FieldRow {
   readonly k?: readonly string[];
   readonly e?: number;
   readonly u?: string;
+  readonly z?: string;
   readonly d?: string;
 }
 
@@ -114,6 +117,7 @@ function fieldSchema(row: FieldRow): FieldSchema {
     mergeKeys: row.k ?? [],
     retainKeys: row.e === 1,
     unsupported: row.u,
+    default: row.z,
     description: row.d ?? '',
   };
 }

@@ -3,7 +3,7 @@
 // Skips the work when the sources are unchanged since the last run. Usage: node build/generate.mjs [--force]
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createFileRegistry, fromBinary, getOption } from '@bufbuild/protobuf';
@@ -32,17 +32,25 @@ function protoFiles(dir) {
     .map((name) => join(dir, name));
 }
 
+/** Makes everything in a folder beside the last result and puts it in its place at the end: whoever reads it meanwhile sees a whole one. */
 function generate() {
-  rmSync(genDir, { recursive: true, force: true });
-  mkdirSync(genDir, { recursive: true });
-  buf('generate');
-  buf('build', '-o', 'proto/gen/descriptors.binpb');
-  const registry = createFileRegistry(
-    fromBinary(FileDescriptorSetSchema, readFileSync(join(genDir, 'descriptors.binpb'))),
-  );
-  writeFileSync(join(genDir, 'schema-table.json'), JSON.stringify(schemaTable(registry)));
-  writeFileSync(join(genDir, 'kinds.ts'), kindsModule(registry));
-  writeFileSync(stampFile, stamp);
+  const work = join(root, `proto/.gen-${process.pid}`);
+  const made = join(work, 'proto/gen');
+  try {
+    mkdirSync(made, { recursive: true });
+    buf('generate', '-o', work);
+    buf('build', '-o', join(made, 'descriptors.binpb'));
+    const registry = createFileRegistry(
+      fromBinary(FileDescriptorSetSchema, readFileSync(join(made, 'descriptors.binpb'))),
+    );
+    writeFileSync(join(made, 'schema-table.json'), JSON.stringify(schemaTable(registry)));
+    writeFileSync(join(made, 'kinds.ts'), kindsModule(registry));
+    writeFileSync(join(made, '.stamp'), stamp);
+    if (existsSync(genDir)) renameSync(genDir, join(work, 'before'));
+    renameSync(made, genDir);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 function buf(...args) {
@@ -90,7 +98,8 @@ function fieldRow(field, option) {
   if (field.fieldKind === 'list') row.c = 'list';
   if (field.fieldKind === 'map') row.c = 'map';
   if (field.proto.proto3Optional) row.x = 1;
-  if (option.format) row.m = ['', 'quantity', 'intOrString', 'time', 'microTime', 'json', 'jsonInline'][option.format];
+  if (option.format)
+    row.m = ['', 'quantity', 'intOrString', 'time', 'microTime', 'json', 'jsonInline', 'union'][option.format];
   if (option.always) row.a = 1;
   if (option.required) row.r = 1;
   if (option.values.length > 0) row.v = option.values;

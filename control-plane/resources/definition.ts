@@ -44,9 +44,21 @@ export interface GracefulDeletion<T> {
   readonly removableAtOnce: (object: T) => boolean;
 }
 
+/** How a version of a kind that is not the stored one is kept. Both functions are pure; their argument is theirs to take apart. */
+export interface StoredVersion<T extends KubeObject> {
+  readonly type: ResourceType;
+  readonly toStored: (object: T) => KubeObject;
+  readonly fromStored: (stored: KubeObject) => T;
+}
+
 /** One kind. */
 export interface ResourceDefinition<T extends KubeObject> {
   readonly type: ResourceType<T>;
+  /**
+   * For a further version of a kind: the version its objects are stored in, and how to get from one to the other. Every other
+   * rule of the kind is the stored version's; of this definition only the columns are used besides.
+   */
+  readonly storedAs?: StoredVersion<T>;
   /** Further verbs' subresources besides the object itself. */
   readonly subresources?: {
     readonly status?: boolean;

@@ -79,11 +79,12 @@ function claim(map: Map<string, AnyDefinition>, name: string, definition: AnyDef
   map.set(name, definition);
 }
 
-function namesOf({ type }: AnyDefinition): Set<string> {
+/** A version that is not the stored one goes by its full names only; the short ones mean the stored version. */
+function namesOf({ type, storedAs }: AnyDefinition): Set<string> {
   const bare = [type.plural, type.singular, type.kind.toLowerCase()];
-  const names = new Set([...bare, ...type.shortNames]);
+  const names = storedAs === undefined ? new Set([...bare, ...type.shortNames]) : new Set<string>();
   for (const name of bare) {
-    if (type.group !== '') names.add(`${name}.${type.group}`);
+    if (type.group !== '' && type.group !== storedAs?.type.group) names.add(`${name}.${type.group}`);
     names.add(type.group === '' ? `${name}.${type.version}` : `${name}.${type.version}.${type.group}`);
   }
   return names;

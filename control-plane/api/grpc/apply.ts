@@ -19,7 +19,7 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     checkAccess(caller, 'patch', target);
     if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
     const outcome = await applyObject(services, { target, caller, dryRun: request.dryRun === true }, config);
-    return writeReply(target.definition, outcome, outputOf(request.output));
+    return writeReply(target, outcome, outputOf(request.output));
   };
 }
 

@@ -4,6 +4,7 @@ import { badRequest } from '../api-errors.ts';
 import type { Caller } from '../request/caller.ts';
 import { decodePayload, hasPayload } from '../request/decode.ts';
 import { requireName, resolveTarget, type Target } from '../request/target.ts';
+import { toStored } from '../request/versions.ts';
 import type { ApiServices } from '../services.ts';
 import { bindPod } from '../write/bind.ts';
 import { createObject } from '../write/create.ts';
@@ -19,7 +20,7 @@ export function createVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest>
     checkAccess(caller, 'create', target);
     const write: WriteRequest = { target, caller, dryRun: request.dryRun === true };
     const outcome = await carryOut(services, write, request);
-    return writeReply(target.definition, outcome, outputOf(request.output));
+    return writeReply(target, outcome, outputOf(request.output));
   };
 }
 
@@ -41,11 +42,12 @@ async function carryOut(
   }
 }
 
-/** The object of a write, decoded strictly as the target's kind. */
+/** The object of a write, decoded strictly as the version the request speaks, in the stored version. */
 export function decodeObject(target: Target, request: apiv1.WriteRequest, caller: Caller): KubeObject {
   if (!hasPayload(request)) throw badRequest('the request carries no object');
-  const { messageName, message } = target.definition.type;
-  return decodePayload(request, messageName, (bytes) => message.decode(bytes), keepsUnknownFields(caller));
+  const { messageName, message } = target.served.type;
+  const decoded = decodePayload(request, messageName, (bytes) => message.decode(bytes), keepsUnknownFields(caller));
+  return toStored(target, decoded);
 }
 
 /** Agents may be newer or older than the server; what they know and we do not must survive. People's mistakes must not. */

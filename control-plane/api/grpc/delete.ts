@@ -20,7 +20,7 @@ export function deleteVerb(services: ApiServices): UnaryVerb<apiv1.DeleteRequest
       uid: request.uid,
       resourceVersion: request.resourceVersion,
     });
-    return writeReply(target.definition, outcome, outputOf(request.output));
+    return writeReply(target, outcome, outputOf(request.output));
   };
 }
 
@@ -43,7 +43,7 @@ export function deleteCollectionVerb(services: ApiServices): UnaryVerb<apiv1.Del
         },
       },
     );
-    const identities = deleted.map((object) => identityOf(target.definition.type, object));
+    const identities = deleted.map((object) => identityOf(target.served.type, object));
     return apiv1.DeleteCollectionReply.encode({ deleted: identities }).finish();
   };
 }

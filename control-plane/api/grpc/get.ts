@@ -2,6 +2,7 @@ import type { apiv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
 import { getObject } from '../read/get.ts';
 import { resolveTarget } from '../request/target.ts';
+import { servedEncoding } from '../request/versions.ts';
 import type { ApiServices } from '../services.ts';
 import { scaleOf } from '../write/scale.ts';
 import { checkAccess, type UnaryVerb } from './call.ts';
@@ -13,14 +14,18 @@ export function getVerb(services: ApiServices): UnaryVerb<apiv1.GetRequest> {
   return async (request, { caller, signal }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'get', target);
-    const { definition, subresource } = target;
+    const { subresource } = target;
     const entry = await getObject(services, target, signal);
     if (entry.object === undefined) throw new Error(`the stored object ${entry.key} cannot be decoded`);
     if (subresource === 'scale') return scaleReply(scaleOf(target, entry.object), outputOf(request.output));
     if (subresource !== '' && subresource !== 'status')
       throw badRequest(`the subresource "${subresource}" cannot be read`);
     return objectReply(
-      { definition, object: entry.object, bytes: entry.value, version: entry.version },
+      {
+        definition: target.served,
+        ...servedEncoding(target, { object: entry.object, bytes: entry.value }),
+        version: entry.version,
+      },
       outputOf(request.output),
     );
   };

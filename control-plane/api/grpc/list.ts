@@ -1,6 +1,7 @@
 import { apiv1 } from '../../../proto/index.ts';
 import { type ListPage, listObjects } from '../read/list.ts';
-import { resolveTarget } from '../request/target.ts';
+import { resolveTarget, type Target } from '../request/target.ts';
+import { servedEntry } from '../request/versions.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { checkAccess, type UnaryVerb } from './call.ts';
 import { columnsOf, identityOf, jsonOf, outputOf, rowOf } from './reply.ts';
@@ -37,8 +38,13 @@ export function listVerb(services: ApiServices): UnaryVerb<apiv1.ListRequest> {
       maxBytes: MAX_STORED_BYTES[output],
       signal,
     });
-    return encodePage(target.definition, page, output);
+    return encodePage(target.served, inServedVersion(target, page), output);
   };
+}
+
+function inServedVersion(target: Target, page: ListPage): ListPage {
+  if (target.served.storedAs === undefined) return page;
+  return { ...page, entries: page.entries.map((entry) => servedEntry(target, entry)) };
 }
 
 function encodePage(definition: AnyDefinition, page: ListPage, output: apiv1.Output): Uint8Array {

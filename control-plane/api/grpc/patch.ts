@@ -36,7 +36,7 @@ export function patchVerb(services: ApiServices): UnaryVerb<apiv1.PatchRequest> 
       const wanted = decodeJson<autoscalingv1.Scale>(SCALE_MESSAGE, mergePatch(current, body.patch));
       return scaleReply(scaleOf(target, (await updateScale(services, write, wanted)).object), output);
     }
-    return writeReply(target.definition, await patchObject(services, write, body), output);
+    return writeReply(target, await patchObject(services, write, body), output);
   };
 }
 

@@ -1,5 +1,7 @@
 import { apiv1, type KubeObject, type ResourceType, toJson } from '../../../proto/index.ts';
 import { toAny } from '../request/decode.ts';
+import type { Target } from '../request/target.ts';
+import { servedEncoding } from '../request/versions.ts';
 import type { AnyDefinition } from '../services.ts';
 import type { WriteAction, WriteOutcome } from '../write/write-request.ts';
 
@@ -33,9 +35,9 @@ export function objectReply(answer: Answer, output: apiv1.Output, extra: Partial
 }
 
 /** The reply to a write. */
-export function writeReply(definition: AnyDefinition, outcome: WriteOutcome, output: apiv1.Output): Uint8Array {
-  const { object, bytes, version, warnings } = outcome;
-  return objectReply({ definition, object, bytes, version }, output, {
+export function writeReply(target: Target, outcome: WriteOutcome, output: apiv1.Output): Uint8Array {
+  const { version, warnings } = outcome;
+  return objectReply({ definition: target.served, ...servedEncoding(target, outcome), version }, output, {
     action: ACTIONS[outcome.action],
     ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
   });

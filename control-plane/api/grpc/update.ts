@@ -23,6 +23,6 @@ export function updateVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest>
       return scaleReply(scaleOf(target, outcome.object), output);
     }
     const outcome = await updateObject(services, write, decodeObject(target, request, caller));
-    return writeReply(target.definition, outcome, output);
+    return writeReply(target, outcome, output);
   };
 }

@@ -1,7 +1,8 @@
 import { hasReason } from '../../../lib/errors.ts';
 import { apiv1, type KubeObject } from '../../../proto/index.ts';
 import { tooOld, type WatchBatch, type WatchedEvent, watchObjects } from '../read/watch.ts';
-import { resolveTarget } from '../request/target.ts';
+import { resolveTarget, type Target } from '../request/target.ts';
+import { servedEntry } from '../request/versions.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { withVersion } from '../stored-object.ts';
 import { checkAccess, type StreamingVerb } from './call.ts';
@@ -31,12 +32,23 @@ export function watchVerb(services: ApiServices): StreamingVerb<apiv1.WatchReque
     };
     try {
       for await (const batch of watchObjects(services, target, options, signal)) {
-        yield* encodeBatch(target.definition, batch, outputOf(request.output));
+        yield* encodeBatch(target.served, inServedVersion(target, batch), outputOf(request.output));
       }
     } catch (err) {
       throw hasReason(err, 'Expired') ? tooOld(options.resourceVersion, err) : err;
     }
   };
+}
+
+/** Events in another version than the stored one are converted for each watcher: too rare to be kept. */
+function inServedVersion(target: Target, batch: WatchBatch): WatchBatch {
+  if (target.served.storedAs === undefined) return batch;
+  const events = batch.events.map((event) => ({
+    ...event,
+    entry: servedEntry(target, event.entry),
+    source: undefined,
+  }));
+  return { ...batch, events };
 }
 
 function* encodeBatch(definition: AnyDefinition, batch: WatchBatch, output: apiv1.Output): Generator<Uint8Array> {

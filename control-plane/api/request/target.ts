@@ -5,7 +5,10 @@ import type { AnyDefinition, KindRegistry } from '../services.ts';
 
 /** What a request is about, resolved. */
 export interface Target {
+  /** The kind, in the version it is stored in. */
   readonly definition: AnyDefinition;
+  /** The version the request speaks; see versions.ts. */
+  readonly served: AnyDefinition;
   /** Empty for cluster-scoped kinds, and for collections over all namespaces. */
   readonly namespace: string;
   /** Empty for collections and for names yet to be generated. */
@@ -28,14 +31,25 @@ export interface TargetFields {
  * kinds and resources that are not served, with the nearest name or the version to use instead.
  */
 export function resolveTarget(fields: TargetFields | undefined, registry: KindRegistry): Target {
-  const definition = resolveKind(fields ?? {}, registry);
+  const served = resolveKind(fields ?? {}, registry);
+  const definition = storedDefinition(served, registry);
   return {
     definition,
+    served,
     // Clients give their default namespace with everything; for a cluster-scoped kind it has no meaning.
     namespace: definition.type.namespaced ? (fields?.namespace ?? '') : '',
     name: fields?.name ?? '',
     subresource: checkSubresource(definition, fields?.subresource ?? ''),
   };
+}
+
+function storedDefinition(served: AnyDefinition, registry: KindRegistry): AnyDefinition {
+  if (served.storedAs === undefined) return served;
+  const { apiVersion, kind } = served.storedAs.type;
+  const stored = registry.findDefinition(apiVersion, kind);
+  if (stored === undefined)
+    throw new Error(`${served.type.apiVersion} ${kind} is stored as ${apiVersion}, which is not served`);
+  return stored;
 }
 
 function resolveKind(fields: TargetFields, registry: KindRegistry): AnyDefinition {

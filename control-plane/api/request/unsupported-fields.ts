@@ -10,12 +10,16 @@ const concerned = new Map<string, boolean>();
 
 /**
  * A line for every field that is set, kept, and not acted on: one per field however often it occurs, such as
- * `spec.containers[].livenessProbe.grpc is stored but …`. Says so when it leaves some out.
+ * `spec.containers[].livenessProbe.grpc is stored but …`. Says so when it leaves some out. Of a kind that is not acted on at
+ * all one line says that, and nothing is said of its fields.
  */
 export function unsupportedFieldWarnings(messageName: string, value: object): string[] {
+  const schema = messageSchema(messageName);
+  const { kind } = schema;
+  if (kind?.unsupported !== undefined) return [`${kind.kind} is stored but ${kind.unsupported}`];
   if (!isConcerned(messageName)) return [];
   const found = new Map<string, string>();
-  collect(messageSchema(messageName), value as Loose, '', found);
+  collect(schema, value as Loose, '', found);
   const lines = [...found].map(([path, effect]) => `${path} is stored but ${effect}`);
   if (lines.length <= MAX_WARNINGS) return lines;
   return [...lines.slice(0, MAX_WARNINGS), `${lines.length - MAX_WARNINGS} more fields are stored without effect`];

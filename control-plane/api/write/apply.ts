@@ -1,9 +1,9 @@
 import { hasReason } from '../../../lib/errors.ts';
-import { type Json, type JsonObject, type KubeObject, toJson } from '../../../proto/index.ts';
+import type { Json, JsonObject, KubeObject } from '../../../proto/index.ts';
 import { applyThreeWay } from '../../merge/three-way-apply.ts';
 import { badRequest, modifiedConflict, qualifiedPlural } from '../api-errors.ts';
-import { decodeJson, stampType } from '../request/decode.ts';
-import { nameForWrite, namespaceForWrite } from '../request/target.ts';
+import { nameForWrite, namespaceForWrite, type Target } from '../request/target.ts';
+import { decodeServed, servedJson } from '../request/versions.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { parseVersion } from '../stored-object.ts';
 import { createObject } from './create.ts';
@@ -24,15 +24,14 @@ export async function applyObject(
   request: WriteRequest,
   config: JsonObject,
 ): Promise<WriteOutcome> {
-  const { definition } = request.target;
+  const { served } = request.target;
   // Read once on its own, so that mistakes are reported against what the person wrote.
-  const written = decodeJson<KubeObject>(definition.type.messageName, config);
-  stampType(written, definition.type);
+  const written = decodeServed(request.target, config);
   const namespace = namespaceForWrite(request.target, written);
   const name = nameForWrite(request.target, written);
   if (name === '') throw badRequest('name must be provided: apply does not generate names');
   const inNamespace = { ...request, target: { ...request.target, namespace, name } };
-  const modified = withLastApplied(config, definition, { name, namespace });
+  const modified = withLastApplied(config, served, { name, namespace });
   for (;;) {
     try {
       return await applyToLive(services, inNamespace, modified);
@@ -40,7 +39,7 @@ export async function applyObject(
       if (!(err instanceof NothingLive)) throw err;
     }
     try {
-      const object = decodeJson<KubeObject>(definition.type.messageName, withoutVersion(modified));
+      const object = decodeServed(inNamespace.target, withoutVersion(modified));
       return await createObject(services, inNamespace, object);
     } catch (err) {
       // Somebody created it in the meantime: merge with that.
@@ -64,7 +63,7 @@ async function applyToLive(services: ApiServices, request: WriteRequest, modifie
           'from now on the file is kept track of',
       );
     }
-    const next = merged(definition, current, modified);
+    const next = merged(request.target, current, modified);
     const ifVersion = parseVersion(next.metadata?.resourceVersion);
     if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
     return decideReplacement(services, request, { name, current, next });
@@ -73,13 +72,11 @@ async function applyToLive(services: ApiServices, request: WriteRequest, modifie
   return { ...outcome, warnings: [...notes, ...warningsFor(definition, outcome.object)] };
 }
 
-function merged(definition: AnyDefinition, current: Current, modified: JsonObject): KubeObject {
-  const { messageName } = definition.type;
-  const live = toJson(messageName, current.object);
+function merged(target: Target, current: Current, modified: JsonObject): KubeObject {
+  const { messageName } = target.served.type;
+  const live = servedJson(target, current.object);
   const lastApplied = lastAppliedOf(current.object) ?? null;
-  const next = decodeJson<KubeObject>(messageName, applyThreeWay(messageName, { lastApplied, live, modified }));
-  stampType(next, definition.type);
-  return next;
+  return decodeServed(target, applyThreeWay(messageName, { lastApplied, live, modified }));
 }
 
 function lastAppliedOf(object: KubeObject): Json | undefined {

@@ -21,7 +21,7 @@ export interface BindOptions {
 export function bindPod(services: ApiServices, binding: PodBinding, options: BindOptions): Promise<WriteOutcome> {
   const definition = podDefinition(services);
   const { namespace, name, uid, node } = binding;
-  const target = { definition, namespace, name, subresource: 'binding' };
+  const target = { definition, served: definition, namespace, name, subresource: 'binding' };
   const { caller, signal, dryRun = false } = options;
   return guardedWrite(services, { target, caller, dryRun, signal }, name, (current) => {
     if (current === undefined) throw notFound(KINDS.Pod, name);

@@ -1,11 +1,11 @@
-import { type Json, type KubeObject, toJson } from '../../../proto/index.ts';
+import type { Json, KubeObject } from '../../../proto/index.ts';
 import { jsonPatch } from '../../merge/json-patch.ts';
 import { mergePatch } from '../../merge/merge-patch.ts';
 import { strategicMergePatch } from '../../merge/strategic-merge.ts';
 import { badRequest, modifiedConflict, notFound } from '../api-errors.ts';
-import { decodeJson, stampType } from '../request/decode.ts';
-import { requireName } from '../request/target.ts';
-import type { AnyDefinition, ApiServices } from '../services.ts';
+import { requireName, type Target } from '../request/target.ts';
+import { decodeServed, servedJson } from '../request/versions.ts';
+import type { ApiServices } from '../services.ts';
 import { parseVersion } from '../stored-object.ts';
 import { type Current, guardedWrite } from './guarded-write.ts';
 import { warningsFor } from './prepare.ts';
@@ -32,7 +32,7 @@ export async function patchObject(
   if (body.type !== 'json' && !isObject(body.patch)) throw badRequest('the patch is not a JSON object');
   const outcome = await guardedWrite(services, request, name, (current) => {
     if (current === undefined) throw notFound(definition.type, name);
-    const next = patched(definition, current, body);
+    const next = patched(request.target, current, body);
     const ifVersion = parseVersion(next.metadata?.resourceVersion);
     if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
     return decideReplacement(services, request, { name, current, next });
@@ -40,21 +40,19 @@ export async function patchObject(
   return { ...outcome, warnings: request.target.subresource === '' ? warningsFor(definition, outcome.object) : [] };
 }
 
-function patched(definition: AnyDefinition, current: Current, { type, patch }: PatchBody): KubeObject {
-  const { messageName } = definition.type;
-  const live = toJson(messageName, current.object);
+function patched(target: Target, current: Current, { type, patch }: PatchBody): KubeObject {
+  const { messageName } = target.served.type;
+  const live = servedJson(target, current.object);
   // A JSON patch may test or replace the version, so it must be there.
   const metadata = { ...(live.metadata as object), resourceVersion: String(current.version) };
-  const target: Json = { ...live, metadata };
+  const patchable: Json = { ...live, metadata };
   const result =
     type === 'json'
-      ? jsonPatch(target, patch)
+      ? jsonPatch(patchable, patch)
       : type === 'merge'
-        ? mergePatch(target, patch)
-        : strategicMergePatch(messageName, target, patch);
-  const next = decodeJson<KubeObject>(messageName, result);
-  stampType(next, definition.type);
-  return next;
+        ? mergePatch(patchable, patch)
+        : strategicMergePatch(messageName, patchable, patch);
+  return decodeServed(target, result);
 }
 
 function isObject(json: Json): boolean {

@@ -18,9 +18,11 @@ export function formatExplanation(reply: apiv1.ExplainReply, style: ExplanationS
   const isField = (field.name ?? '') !== '' && field.name !== reply.kind;
   if (isField)
     head.push(`FIELD: ${field.name} <${field.type ?? ''}>${field.required === true ? ' -required-' : ''}`, '');
+  const noEffect = (reply.unsupported ?? '') === '' ? [] : [`Objects are stored, but ${reply.unsupported}.`];
   const body = [
     'DESCRIPTION:',
     ...paragraph(field.description || '<empty>', '    ', style.columns),
+    ...noEffect.flatMap((line) => paragraph(line, '    ', style.columns)),
     ...remarks(field, '    ', style.columns),
     '',
   ];

@@ -5,22 +5,58 @@ import type { AnyDefinition, KindRegistry } from '../services.ts';
 /** How deep a recursive answer goes below the field asked about: schemas may contain themselves. */
 const MAX_DEPTH = 24;
 
-/** Describes a kind or one of its fields from the schema. Throws `BadRequest` with the nearest name for an unknown field. */
+/**
+ * Describes a kind or one of its fields from the schema; without a path, what has no effect of every kind. Throws
+ * `BadRequest` with the nearest name for an unknown field or version, and `NotFound` for an unknown resource.
+ */
 export function explain(registry: KindRegistry, request: apiv1.ExplainRequest): apiv1.ExplainReply {
-  const { definition, fields } = findKind(registry, request.path ?? '');
-  const { group, version, kind, messageName } = definition.type;
-  const schema = messageSchema(messageName);
   const options = { recursive: request.recursive === true, unsupportedOnly: request.unsupportedOnly === true };
-  const reply = { group, version, kind };
+  if ((request.path ?? '') === '' && options.unsupportedOnly) return { kinds: withoutEffect(registry) };
+  const { definition, fields } = findKind(registry, request.path ?? '', request.apiVersion ?? '');
+  const { messageName } = definition.type;
+  const schema = messageSchema(messageName);
+  const reply = replyOf(definition);
   if (fields.length === 0) {
-    const whole: apiv1.ExplainField = { name: kind, type: 'Object', description: schema.description, path: '' };
-    return { ...reply, field: { ...whole, fields: describeFields(schema, '', { ...options, depth: 0 }) } };
+    return { ...reply, field: describeKind(definition, schema, { ...options, depth: 0, leaveOut: nothing }) };
   }
-  return { ...reply, field: describeField(...walk(schema, fields, kind), { ...options, depth: 0 }) };
+  const [field, path] = walk(schema, fields, definition.type.kind);
+  return { ...reply, field: describeField(field, path, { ...options, depth: 0, leaveOut: nothing }) };
+}
+
+function replyOf({ type: { group, version, kind, messageName } }: AnyDefinition): apiv1.ExplainReply {
+  const unsupported = messageSchema(messageName).kind?.unsupported;
+  return { group, version, kind, ...(unsupported === undefined ? {} : { unsupported }) };
+}
+
+function describeKind(definition: AnyDefinition, schema: MessageSchema, detail: Detail): apiv1.ExplainField {
+  const { kind } = definition.type;
+  const whole: apiv1.ExplainField = { name: kind, type: 'Object', description: schema.description, path: '' };
+  return { ...whole, fields: describeFields(schema, '', detail) };
+}
+
+/**
+ * Every kind that has something without effect. Of a kind that has none at all, its fields need no mention. Programs write
+ * the status and people do not; a pod template has what Pod has; and what holds for containers holds for init containers.
+ */
+function withoutEffect(registry: KindRegistry): apiv1.ExplainReply[] {
+  const leaveOut = (field: FieldSchema, path: string): boolean =>
+    path === 'status' || field.name === 'initContainers' || field.type === 'skiff.core.v1.PodTemplateSpec';
+  const replies = registry.definitions.map((definition): apiv1.ExplainReply => {
+    const reply = replyOf(definition);
+    if (reply.unsupported !== undefined) return reply;
+    const schema = messageSchema(definition.type.messageName);
+    const detail = { recursive: true, unsupportedOnly: true, depth: 0, leaveOut };
+    return { ...reply, field: describeKind(definition, schema, detail) };
+  });
+  return replies.filter(({ unsupported, field }) => unsupported !== undefined || (field?.fields?.length ?? 0) > 0);
 }
 
 /** The longest leading part of the path that names a resource (names may have dots), and the field names after it. */
-function findKind(registry: KindRegistry, path: string): { definition: AnyDefinition; fields: string[] } {
+function findKind(
+  registry: KindRegistry,
+  path: string,
+  apiVersion: string,
+): { definition: AnyDefinition; fields: string[] } {
   const parts = path.split('.').filter((part) => part !== '');
   const [first] = parts;
   if (first === undefined) throw badRequest('name what to explain, such as "deployment.spec.replicas"');
@@ -29,9 +65,20 @@ function findKind(registry: KindRegistry, path: string): { definition: AnyDefini
     const definition = registry.definitions.find(({ type: { plural, singular, version, group } }) =>
       [plural, singular].some((base) => name === `${base}.${group}` || name === `${base}.${version}.${group}`),
     );
-    if (definition !== undefined) return { definition, fields: parts.slice(length) };
+    if (definition !== undefined)
+      return { definition: inVersion(registry, definition, apiVersion), fields: parts.slice(length) };
   }
-  return { definition: registry.resolveResource(first), fields: parts.slice(1) };
+  const definition = inVersion(registry, registry.resolveResource(first), apiVersion);
+  return { definition, fields: parts.slice(1) };
+}
+
+function inVersion(registry: KindRegistry, definition: AnyDefinition, apiVersion: string): AnyDefinition {
+  if (apiVersion === '' || apiVersion === definition.type.apiVersion) return definition;
+  const versions = registry.definitions.filter(({ type }) => type.kind === definition.type.kind);
+  const found = versions.find(({ type }) => type.apiVersion === apiVersion);
+  if (found !== undefined) return found;
+  const served = versions.map(({ type }) => type.apiVersion).join(', ');
+  throw badRequest(`${definition.type.kind} is not served in version "${apiVersion}"; it is in ${served}`);
 }
 
 function walk(schema: MessageSchema, names: readonly string[], kind: string): [FieldSchema, string] {
@@ -43,7 +90,8 @@ function walk(schema: MessageSchema, names: readonly string[], kind: string): [F
     found = message?.byName.get(name);
     if (found === undefined) {
       const of = path === '' ? kind : `${kind}.${path}`;
-      throw badRequest(`field "${name}" does not exist in ${of}${didYouMean(name, known)}`);
+      const hint = didYouMean(name, known) || elsewhere(message, name);
+      throw badRequest(`field "${name}" does not exist in ${of}${hint}`);
     }
     path = joinPath(path, name);
     message = found.isMessage ? messageSchema(found.type) : undefined;
@@ -52,7 +100,31 @@ function walk(schema: MessageSchema, names: readonly string[], kind: string): [F
   return [found, path];
 }
 
+/** Where below `message` a field of that very name is: people leave out `spec`. The nearest such place. */
+function elsewhere(message: MessageSchema | undefined, name: string): string {
+  let level = message === undefined ? [] : [{ message, path: '' }];
+  const seen = new Set<string>();
+  while (level.length > 0) {
+    const next: typeof level = [];
+    for (const { message: at, path } of level) {
+      for (const field of at.fields) {
+        const below = joinPath(path, field.name);
+        if (field.name.toLowerCase() === name.toLowerCase()) return ` (did you mean "${below}"?)`;
+        if (!field.isMessage || seen.has(field.type)) continue;
+        seen.add(field.type);
+        next.push({ message: messageSchema(field.type), path: below });
+      }
+    }
+    level = next;
+  }
+  return '';
+}
+
+const nothing = (): boolean => false;
+
 interface Detail {
+  /** Fields that are not told of. */
+  readonly leaveOut: (field: FieldSchema, path: string) => boolean;
   readonly recursive: boolean;
   readonly unsupportedOnly: boolean;
   readonly depth: number;
@@ -68,6 +140,7 @@ function describeField(field: FieldSchema, path: string, detail: Detail): apiv1.
     description: field.description || (message?.description ?? ''),
     ...(field.required ? { required: true } : {}),
     ...(field.values === undefined ? {} : { values: [...field.values] }),
+    ...(field.default === undefined ? {} : { default: field.default }),
     ...(field.unsupported === undefined ? {} : { unsupported: field.unsupported }),
     ...(below && message !== undefined
       ? { fields: describeFields(message, path, { ...detail, depth: detail.depth + 1 }) }
@@ -78,20 +151,21 @@ function describeField(field: FieldSchema, path: string, detail: Detail): apiv1.
 function describeFields(schema: MessageSchema, path: string, detail: Detail): apiv1.ExplainField[] {
   const deeper = { ...detail, depth: detail.depth + 1 };
   const all = schema.fields
+    .filter((field) => !detail.leaveOut(field, joinPath(path, field.name)))
     .map((field) => describeField(field, joinPath(path, field.name), deeper))
     .sort((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1));
   if (!detail.unsupportedOnly) return all;
   return all.filter((field) => field.unsupported !== undefined || (field.fields?.length ?? 0) > 0);
 }
 
-const FORMATS = {
+const FORMATS: Readonly<Record<string, string>> = {
   quantity: 'Quantity',
   intOrString: 'IntOrString',
   time: 'Time',
   microTime: 'MicroTime',
   json: 'Object',
   jsonInline: 'Object',
-} as const;
+};
 
 function typeName(field: FieldSchema): string {
   const scalar: Readonly<Record<string, string>> = {
@@ -102,7 +176,7 @@ function typeName(field: FieldSchema): string {
   };
   const element =
     field.format !== undefined
-      ? FORMATS[field.format]
+      ? (FORMATS[field.format] ?? 'Object')
       : field.isMessage
         ? shortName(field.type)
         : (scalar[field.type] ?? field.type);

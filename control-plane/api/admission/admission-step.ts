@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../../proto/index.ts';
+import type { AssumedObjects } from '../request/assumed.ts';
 import type { Caller } from '../request/caller.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 
@@ -10,6 +11,8 @@ export interface AdmissionRequest {
   readonly namespace: string;
   readonly name: string;
   readonly caller: Caller;
+  /** What a step that looks for another object must take as being there; undefined but for some dry runs. */
+  readonly assumed?: AssumedObjects | undefined;
   /** A private copy with defaults filled in; steps may change it in place. */
   readonly object: KubeObject;
   /** The stored object of an update; not to be changed. */

@@ -10,7 +10,10 @@ export const namespaceLifecycle: AdmissionStep = async (request, services) => {
   const { operation, definition, namespace, signal } = request;
   if (operation !== 'CREATE' || !definition.type.namespaced) return;
   const found = await findNamespace(namespace, services, signal);
-  if (found === undefined) throw notFound(KINDS.Namespace, namespace);
+  if (found === undefined) {
+    if (request.assumed?.hasNamespace(namespace) === true) return;
+    throw notFound(KINDS.Namespace, namespace);
+  }
   if (found.metadata?.deletionTimestamp !== undefined) {
     throw forbidden(
       definition.type,

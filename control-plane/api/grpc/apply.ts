@@ -1,9 +1,11 @@
 import type { apiv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
+import { AssumedObjects } from '../request/assumed.ts';
 import { parseJson } from '../request/decode.ts';
 import { resolveTarget } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
 import { applyObject } from '../write/apply.ts';
+import type { WriteRequest } from '../write/write-request.ts';
 import { checkAccess, type UnaryVerb } from './call.ts';
 import { outputOf, writeReply } from './reply.ts';
 
@@ -18,9 +20,17 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     const target = resolveTarget(named ? given : { ...given, ...own }, services.registry);
     checkAccess(caller, 'patch', target);
     if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
-    const outcome = await applyObject(services, { target, caller, dryRun: request.dryRun === true }, config);
+    const dryRun = request.dryRun === true;
+    const write: WriteRequest = { target, caller, dryRun, assumed: assumedOf(request, dryRun) };
+    const outcome = await applyObject(services, write, config);
     return writeReply(target, outcome, outputOf(request.output));
   };
+}
+
+function assumedOf({ assumed = [] }: apiv1.ApplyRequest, dryRun: boolean): AssumedObjects | undefined {
+  if (assumed.length === 0) return undefined;
+  if (!dryRun) throw badRequest('objects can be taken as being there only in a dry run');
+  return new AssumedObjects(assumed);
 }
 
 function text(value: unknown): string {

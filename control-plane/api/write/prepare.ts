@@ -23,9 +23,9 @@ export async function admit(
 ): Promise<void> {
   const { definition, namespace, subresource } = request.target;
   const operation = subject.old === undefined ? 'CREATE' : 'UPDATE';
-  const { caller, signal } = request;
+  const { caller, assumed, signal } = request;
   for (const step of services.admission) {
-    await step({ operation, definition, subresource, namespace, caller, signal, ...subject }, services);
+    await step({ operation, definition, subresource, namespace, caller, assumed, signal, ...subject }, services);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../../proto/index.ts';
 import type { ResourceVersion } from '../../store/store.ts';
+import type { AssumedObjects } from '../request/assumed.ts';
 import type { Caller } from '../request/caller.ts';
 import type { Target } from '../request/target.ts';
 
@@ -8,6 +9,8 @@ export interface WriteRequest {
   readonly target: Target;
   readonly caller: Caller;
   readonly dryRun: boolean;
+  /** Only of dry runs: what counts as being there. */
+  readonly assumed?: AssumedObjects | undefined;
   /** Gives up waiting. The gRPC edge passes none: a write is short, and goes on when its client goes away. */
   readonly signal?: AbortSignal | undefined;
 }

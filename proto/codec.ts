@@ -7,7 +7,10 @@
  */
 import { distance } from 'fastest-levenshtein';
 import { canonicalQuantity } from '../lib/quantity.ts';
+import { joinPath, readFreeJson } from './free-json.ts';
 import { type FieldSchema, type MessageSchema, messageSchema } from './schema.ts';
+
+export { joinPath } from './free-json.ts';
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -42,12 +45,6 @@ export function fromJson<T>(messageName: string, json: Json): Decoded<T> {
   return { value: value as T, issues };
 }
 
-/** Appends a field name or map key to a path: `a.b`, or `a[some.key]` when the key has dots or slashes. */
-export function joinPath(path: string, key: string): string {
-  if (/[./[\]]/.test(key)) return `${path}[${key}]`;
-  return path === '' ? key : `${path}.${key}`;
-}
-
 function readMessage(schema: MessageSchema, json: Json, path: string, depth: number, issues: DecodeIssue[]): Loose {
   const out: Loose = {};
   if (!isObject(json)) {
@@ -58,16 +55,38 @@ function readMessage(schema: MessageSchema, json: Json, path: string, depth: num
     issues.push({ path, reason: 'value', message: `nested deeper than ${MAX_DEPTH} levels` });
     return out;
   }
+  const inline = inlineField(schema);
   for (const key of Object.keys(json)) {
-    if (!schema.byName.has(key)) issues.push(unknownField(schema, path, key));
+    if (inline === undefined ? schema.byName.has(key) : isOwnMember(schema, inline, key)) continue;
+    if (inline === undefined) issues.push(unknownField(schema, path, key));
+    else readInlined(out, key, json[key] ?? null, issues);
   }
   for (const field of schema.fields) {
+    if (field === inline) continue;
     const raw = Object.hasOwn(json, field.name) ? json[field.name] : undefined;
     if (raw === undefined || raw === null) continue;
     const value = readField(field, raw, joinPath(path, field.name), depth, issues);
     if (value !== undefined) out[field.name] = value;
   }
   return out;
+}
+
+/** The field whose members stand beside the message's own in JSON, and beside them in the typed object. */
+function inlineField(schema: MessageSchema): FieldSchema | undefined {
+  const last = schema.fields.at(-1);
+  return last?.format === 'jsonInline' ? last : undefined;
+}
+
+function isOwnMember(schema: MessageSchema, inline: FieldSchema, key: string): boolean {
+  return key !== inline.name && schema.byName.has(key);
+}
+
+/** Names that typed objects use themselves. */
+const RESERVED: ReadonlySet<string> = new Set(['__proto__', '_unknownFields']);
+
+function readInlined(out: Loose, key: string, raw: Json, issues: DecodeIssue[]): void {
+  if (RESERVED.has(key)) issues.push({ path: key, reason: 'value', message: `the key "${key}" is not allowed` });
+  else out[key] = readFreeJson(raw, key, issues);
 }
 
 function unknownField(schema: MessageSchema, path: string, key: string): DecodeIssue {
@@ -136,6 +155,8 @@ function readElement(field: FieldSchema, raw: Json, path: string, depth: number,
     issues.push({ path, reason, message: `expected ${expected}, got ${describe(raw)}` });
     return undefined;
   };
+  if (field.format === 'json') return JSON.stringify(readFreeJson(raw, path, issues));
+  if (field.format === 'union') return readUnion(field, raw, path, depth, issues);
   if (field.format !== undefined) return readFormatted(field, raw, bad);
   if (field.isMessage) return readMessage(messageSchema(field.type), raw, path, depth + 1, issues);
   switch (field.type) {
@@ -153,6 +174,24 @@ function readElement(field: FieldSchema, raw: Json, path: string, depth: number,
     default:
       throw new Error(`the codec knows no type ${field.type}`);
   }
+}
+
+/** One of the message's fields, by the JSON's type; the first that fits. */
+function readUnion(field: FieldSchema, raw: Json, path: string, depth: number, issues: DecodeIssue[]): unknown {
+  const { fields } = messageSchema(field.type);
+  const fitting = fields.find((one) => {
+    if (one.cardinality === 'list') return Array.isArray(raw);
+    return one.isMessage ? isObject(raw) : typeof raw === 'boolean';
+  });
+  if (fitting === undefined) {
+    const expected = fields.map((one) =>
+      one.cardinality === 'list' ? 'a list' : one.isMessage ? 'an object' : 'a boolean',
+    );
+    issues.push({ path, reason: 'type', message: `expected ${expected.join(' or ')}, got ${describe(raw)}` });
+    return {};
+  }
+  const value = readField(fitting, raw, path, depth + 1, issues);
+  return value === undefined ? {} : { [fitting.name]: value };
 }
 
 function readInteger(type: 'int32' | 'int64', raw: Json, bad: (what: string, why?: 'value') => undefined): unknown {
@@ -177,8 +216,6 @@ function readFormatted(field: FieldSchema, raw: Json, bad: (what: string, why?: 
       return typeof raw === 'string'
         ? (canonicalTime(raw, field.format) ?? bad('an RFC 3339 time', 'value'))
         : bad('an RFC 3339 time');
-    case 'json':
-      return JSON.stringify(raw);
     default:
       throw new Error(`the codec knows no format ${field.format}`);
   }
@@ -203,7 +240,16 @@ export function toJson(messageName: string, value: object): JsonObject {
 
 function writeMessage(schema: MessageSchema, value: Loose): JsonObject {
   const out: JsonObject = {};
+  const inline = inlineField(schema);
   for (const field of schema.fields) {
+    if (field === inline) {
+      for (const key of Object.keys(value)) {
+        const member = value[key];
+        if (isOwnMember(schema, inline, key) || RESERVED.has(key) || member === undefined) continue;
+        out[key] = member as Json;
+      }
+      continue;
+    }
     const raw = value[field.name];
     if (raw === undefined || raw === null) {
       if (field.always) out[field.name] = zeroJson(field);
@@ -230,11 +276,17 @@ function writeField(field: FieldSchema, raw: unknown): Json | undefined {
 }
 
 function writeElement(field: FieldSchema, raw: unknown): Json {
+  if (field.format === 'union') return writeUnion(field, raw as Loose);
   if (field.isMessage) return writeMessage(messageSchema(field.type), raw as Loose);
   if (field.type === 'bytes') return Buffer.from(raw as Uint8Array).toString('base64');
   if (field.format === 'intOrString' && isIntegerText(raw as string)) return Number(raw);
   if (field.format === 'json') return JSON.parse(raw as string) as Json;
   return raw as Json;
+}
+
+function writeUnion(field: FieldSchema, value: Loose): Json {
+  const there = messageSchema(field.type).fields.find((one) => value[one.name] !== undefined);
+  return there === undefined ? {} : (writeField(there, value[there.name]) ?? {});
 }
 
 function zeroJson(field: FieldSchema): Json {

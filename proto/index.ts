@@ -2,10 +2,13 @@
 
 export * from './codec.ts';
 export * as corev1 from './core.ts';
+export * from './custom-object.ts';
+export { readFreeJson } from './free-json.ts';
 export * as admissionregistrationv1 from './gen/skiff/admissionregistration/v1/admissionregistration.ts';
 export * as agentv1 from './gen/skiff/agent/v1/images.ts';
 export * as apiv1 from './gen/skiff/api/v1/resources.ts';
 export * as streamsv1 from './gen/skiff/api/v1/streams.ts';
+export * as apiextensionsv1 from './gen/skiff/apiextensions/v1/apiextensions.ts';
 export * as apiregistrationv1 from './gen/skiff/apiregistration/v1/apiregistration.ts';
 export * as appsv1 from './gen/skiff/apps/v1/apps.ts';
 export * as authenticationv1 from './gen/skiff/authentication/v1/authentication.ts';

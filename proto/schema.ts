@@ -8,7 +8,7 @@ import table from './gen/schema-table.json' with { type: 'json' };
 export type FieldType = string;
 
 /** How a string field is written in JSON; see `skiff/schema/v1/schema.proto`. */
-export type FieldFormat = 'quantity' | 'intOrString' | 'time' | 'microTime' | 'json' | 'jsonInline';
+export type FieldFormat = 'quantity' | 'intOrString' | 'time' | 'microTime' | 'json' | 'jsonInline' | 'union';
 
 /** One field of a message. */
 export interface FieldSchema {

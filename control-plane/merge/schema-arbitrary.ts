@@ -40,13 +40,23 @@ function fieldJson(field: FieldSchema, shape: ObjectShape): fc.Arbitrary<Json> {
 }
 
 function elementJson(field: FieldSchema, shape: ObjectShape): fc.Arbitrary<Json> {
+  if (field.format === 'union') return fc.boolean().chain((bool) => unionJson(field, shape, bool));
   if (field.isMessage) return messageJson(field.type, { ...shape, depth: shape.depth - 1 });
   if (field.format === 'quantity') return fc.constantFrom('1', '100m', '2Gi');
   if (field.format === 'time' || field.format === 'microTime') return fc.constant(TIME);
   if (field.format === 'intOrString') return fc.constantFrom<Json>(1, '25%', 'http');
   if (field.type === 'bool') return fc.boolean();
-  if (field.type === 'int32' || field.type === 'int64') return fc.integer({ min: 0, max: 9 });
+  if (field.type === 'int32' || field.type === 'int64' || field.type === 'double')
+    return fc.integer({ min: 0, max: 9 });
   return keyText(shape);
+}
+
+function unionJson(field: FieldSchema, shape: ObjectShape, other: boolean): fc.Arbitrary<Json> {
+  const { fields } = messageSchema(field.type);
+  const [first] = fields;
+  const chosen = other ? fields.at(-1) : first;
+  if (chosen === undefined || shape.depth <= 0) return fc.constant({});
+  return fieldJson(chosen, { ...shape, depth: shape.depth - 1 });
 }
 
 function keyText(shape: ObjectShape): fc.Arbitrary<string> {

@@ -90,7 +90,7 @@ function retained(live: JsonObject, patch: JsonObject, path: string): JsonObject
 }
 
 function mergeValue(field: FieldSchema | undefined, live: Json | undefined, patch: Json, path: string): Json {
-  if (!isObject(patch) || field?.format === 'json') return patch;
+  if (!isObject(patch) || field?.format === 'json' || field?.format === 'union') return patch;
   const base = asObject(live);
   if (field?.cardinality === 'map' && !field.isMessage) return mergeMembers(base, patch, path, () => undefined);
   if (field?.cardinality === 'map') return mergeMembers(base, patch, path, () => ({ ...field, cardinality: 'single' }));

@@ -54,7 +54,7 @@ function applyMembers(
 
 function applyField(field: FieldSchema | undefined, versions: Versions): Json {
   const { last, live, modified } = versions;
-  if (field === undefined || field.format === 'json') return modified;
+  if (field === undefined || field.format === 'json' || field.format === 'union') return modified;
   if (field.cardinality === 'list') {
     if (!Array.isArray(modified)) return modified;
     if (field.list === 'map' && field.isMessage) return applyListMap(field, asList(last), asList(live), modified);

@@ -5,7 +5,16 @@
 
 import type { ErrorCause } from '../../../lib/errors.ts';
 import { canonicalQuantity } from '../../../lib/quantity.ts';
-import { canonicalTime, type FieldSchema, joinPath, type MessageSchema, messageSchema } from '../../../proto/index.ts';
+import {
+  canonicalTime,
+  type DecodeIssue,
+  type FieldSchema,
+  type Json,
+  joinPath,
+  type MessageSchema,
+  messageSchema,
+  readFreeJson,
+} from '../../../proto/index.ts';
 
 type Loose = Record<string, unknown>;
 
@@ -42,12 +51,28 @@ function walk(schema: MessageSchema, value: Loose, path: string, findings: Findi
   for (const name of Object.keys(value)) {
     const field = schema.byName.get(name);
     const raw = value[name];
-    if (field === undefined || raw === undefined) continue;
+    if (raw !== undefined && isInlined(schema, name)) value[name] = freeJson(raw, name, findings);
+    if (field === undefined || raw === undefined || field.format === 'jsonInline') continue;
     if (field.cardinality === 'list') normalizeList(field, value, path, findings);
     else if (field.cardinality === 'map') normalizeMap(field, value, path, findings);
     else if (field.isMessage) walk(messageSchema(field.type), raw as Loose, joinPath(path, name), findings);
     else if (needsCheck(field)) value[name] = scalar(field, raw, () => joinPath(path, name), findings);
   }
+}
+
+/** Whether that member of a custom object belongs to its body. */
+function isInlined(schema: MessageSchema, name: string): boolean {
+  const inline = schema.fields.at(-1);
+  return (
+    inline?.format === 'jsonInline' && (name === inline.name || !schema.byName.has(name)) && name !== '_unknownFields'
+  );
+}
+
+function freeJson(raw: unknown, path: string, { problems }: Findings): Json {
+  const issues: DecodeIssue[] = [];
+  const json = readFreeJson(raw as Json, path, issues);
+  for (const { path: field, message } of issues) problems.push({ field, reason: 'FieldValueInvalid', message });
+  return json;
 }
 
 function needsCheck(field: FieldSchema): boolean {
@@ -87,7 +112,8 @@ function normalizeMap(field: FieldSchema, owner: Loose, path: string, findings: 
   }
 }
 
-function scalar(field: FieldSchema, raw: unknown, path: () => string, { problems }: Findings): unknown {
+function scalar(field: FieldSchema, raw: unknown, path: () => string, findings: Findings): unknown {
+  const { problems } = findings;
   const bad = (expected: string): unknown => {
     problems.push({
       field: path(),
@@ -103,7 +129,9 @@ function scalar(field: FieldSchema, raw: unknown, path: () => string, { problems
     case 'microTime':
       return canonicalTime(raw as string, field.format) ?? bad('an RFC 3339 time');
     case 'json':
-      return isJson(raw as string) ? raw : bad('JSON text');
+      return isJson(raw as string)
+        ? JSON.stringify(freeJson(JSON.parse(raw as string), path(), findings))
+        : bad('JSON text');
     default:
       return typeof raw === 'number' && field.type === 'int64' && !Number.isSafeInteger(raw)
         ? bad('an integer between -(2^53-1) and 2^53-1')

@@ -1,4 +1,5 @@
 import { runControllers } from './controllers/run-controllers.ts';
+import { servedKinds } from './controllers/served-kinds.ts';
 import { runScheduler } from './scheduler/run-scheduler.ts';
 import type { LeaderTask } from './server.ts';
 
@@ -6,8 +7,12 @@ import type { LeaderTask } from './server.ts';
 export const LEADER_TASKS: readonly LeaderTask[] = [
   {
     user: 'system:kube-controller-manager',
-    run: (client, { log, config }, signal) =>
-      runControllers(client, { log, settings: { nodeGraceMs: config.nodeGraceMs } }, signal),
+    run: (client, { log, config, registry }, signal) =>
+      runControllers(
+        client,
+        { log, settings: { nodeGraceMs: config.nodeGraceMs }, kinds: servedKinds(registry) },
+        signal,
+      ),
   },
   { user: 'system:kube-scheduler', run: (client, { log }, signal) => runScheduler(client, { log }, signal) },
 ];

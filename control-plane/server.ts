@@ -46,7 +46,7 @@ export interface LeaderTask {
   readonly user: string;
   readonly run: (
     client: ResourceClient,
-    context: { readonly log: Logger; readonly config: ServerConfig },
+    context: { readonly log: Logger; readonly config: ServerConfig; readonly registry: KindRegistry },
     signal: AbortSignal,
   ) => Promise<void>;
 }
@@ -154,7 +154,11 @@ async function lead(
   const failed = new AbortController();
   const signal = AbortSignal.any([term, failed.signal]);
   const tasks = leaderTasks.map(({ user, run }) =>
-    run(new LocalResourceClient(services, user), { log: log.child({ user }), config }, signal).catch((err: unknown) => {
+    run(
+      new LocalResourceClient(services, user),
+      { log: log.child({ user }), config, registry: services.registry },
+      signal,
+    ).catch((err: unknown) => {
       failed.abort();
       throw err;
     }),

@@ -13,6 +13,8 @@ export interface KindRegistry {
   findDefinition(apiVersion: string, kind: string): AnyDefinition | undefined;
   /** By plural, singular or short name as people type it, with or without its group. Throws `NotFound`. */
   resolveResource(text: string): AnyDefinition;
+  /** Calls `listener` after kinds have come or gone, until the function returned is called. Absent when they never do. */
+  readonly onChange?: (listener: () => void) => () => void;
 }
 
 /** What every verb works with. */

@@ -7,6 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { EventSink } from '../../lib/events.ts';
 import type { Outcome } from '../../lib/reconcile-loop.ts';
 import type { WorkQueue } from '../../lib/work-queue.ts';
+import type { ServedKinds } from './served-kinds.ts';
 import type { SharedInformers } from './shared-informers.ts';
 
 /** The part of a pino logger that controllers use. */
@@ -38,6 +39,7 @@ export const DEFAULT_SETTINGS: ControllerSettings = {
 export interface ControllerContext {
   readonly client: ResourceClient;
   readonly informers: SharedInformers;
+  readonly kinds: ServedKinds;
   /** A sink that speaks for the component `name`. */
   readonly events: (name: string) => EventSink;
   readonly clock: Clock;

@@ -3,6 +3,7 @@ import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { EventRecorder } from '../../lib/events.ts';
 import { runReconcileLoop } from '../../lib/reconcile-loop.ts';
+import { allDefinitions, findDefinition } from '../resources/registry.ts';
 import {
   type Controller,
   type ControllerContext,
@@ -13,6 +14,7 @@ import {
 } from './controller.ts';
 import { type LeaderPartOptions, leaderPart } from './leader-part.ts';
 import { CONTROLLERS } from './registry.ts';
+import { type ServedKinds, servedKinds } from './served-kinds.ts';
 import type { SharedInformers } from './shared-informers.ts';
 
 /** What {@link runControllers} may be given. */
@@ -20,6 +22,8 @@ export interface RunControllersOptions extends LeaderPartOptions {
   readonly settings?: Partial<ControllerSettings>;
   /** Which controllers; all of the registry unless said. */
   readonly controllers?: readonly ControllerDefinition[];
+  /** Which kinds are served; those of the compiled-in registry unless said. */
+  readonly kinds?: ServedKinds;
 }
 
 /**
@@ -34,9 +38,13 @@ export async function runControllers(
   const { log } = options;
   const { clock, informers, runInformers } = leaderPart(client, options, signal);
   const recorder = new EventRecorder({ client, component: 'controllers', clock, log });
+  const { kinds, close } = listenedTo(options.kinds ?? servedKinds({ definitions: allDefinitions(), findDefinition }));
+  // First of all listeners: whoever hears of a change after it finds informers of today's kinds only.
+  kinds.onChange(() => informers.keepOnly(kinds));
   const context: ControllerContext = {
     client,
     informers,
+    kinds,
     events: (name) => recorder.as(name),
     clock,
     log,
@@ -48,6 +56,21 @@ export async function runControllers(
   }));
   const started = startWhenSynced(controllers, { informers, clock, log, signal, onReady: options.onReady });
   await Promise.all([recorder.run(signal), runInformers(), started]);
+  close();
+}
+
+/** The same kinds, and what takes away every listener that was added through them. */
+function listenedTo(served: ServedKinds): { readonly kinds: ServedKinds; readonly close: () => void } {
+  const removals: (() => void)[] = [];
+  const onChange: ServedKinds['onChange'] = (listener) => {
+    const remove = served.onChange(listener);
+    removals.push(remove);
+    return remove;
+  };
+  const close = (): void => {
+    for (const remove of removals) remove();
+  };
+  return { kinds: { list: () => served.list(), find: (version, kind) => served.find(version, kind), onChange }, close };
 }
 
 interface StartOptions {

@@ -3,6 +3,7 @@ import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Indexer, Informer, type InformerLog } from '../../lib/informer.ts';
 import { type corev1, KINDS, type KubeObject, type ResourceType } from '../../proto/index.ts';
+import { kindId, type ServedKinds } from './served-kinds.ts';
 
 /** Index of the objects by the uids of their owners; every informer has it. */
 export const BY_OWNER = 'owner';
@@ -12,19 +13,28 @@ export const BY_NAMESPACE = 'namespace';
 export const BY_NODE = 'node';
 
 /** Kinds of which somebody reads more than the metadata. Of the others nothing else is kept in memory. */
-const WHOLE: ReadonlySet<string> = new Set(['Pod', 'Node', 'Namespace', 'ReplicaSet', 'Deployment', 'Lease']);
+const WHOLE: ReadonlySet<string> = new Set(
+  [KINDS.Pod, KINDS.Node, KINDS.Namespace, KINDS.ReplicaSet, KINDS.Deployment, KINDS.Lease].map(kindId),
+);
 
 const byOwner: Indexer<KubeObject> = (object) =>
   (object.metadata?.ownerReferences ?? []).map((owner) => owner.uid ?? '');
 const byNamespace: Indexer<KubeObject> = (object) => [object.metadata?.namespace ?? ''];
 const byNode: Indexer<KubeObject> = (object) => [(object as corev1.Pod).spec?.nodeName ?? ''];
 
-/** See the top of the file. Ask for informers before {@link run}. */
+interface Running {
+  readonly informer: Informer<KubeObject>;
+  readonly stop: AbortController;
+}
+
+/** See the top of the file. Informers asked for after {@link run} began are started at once. */
 export class SharedInformers {
   readonly #client: ResourceClient;
   readonly #clock: Clock | undefined;
   readonly #log: InformerLog | undefined;
-  readonly #informers = new Map<string, Informer<KubeObject>>();
+  readonly #informers = new Map<string, Running>();
+  /** Starts an informer; undefined before {@link run} and after it. */
+  #start: ((running: Running) => void) | undefined;
 
   constructor(client: ResourceClient, options: { readonly clock?: Clock; readonly log?: InformerLog } = {}) {
     this.#client = client;
@@ -34,9 +44,9 @@ export class SharedInformers {
 
   /** The informer of a kind, the same one for everybody. Asking for it makes it part of {@link run}. */
   of<T extends KubeObject>(type: ResourceType<T>): Informer<T> {
-    let informer = this.#informers.get(type.messageName);
-    if (informer === undefined) {
-      informer = new Informer<KubeObject>({
+    let running = this.#informers.get(kindId(type));
+    if (running === undefined) {
+      const informer = new Informer<KubeObject>({
         client: this.#client,
         type: type as unknown as ResourceType,
         indexers: {
@@ -44,29 +54,55 @@ export class SharedInformers {
           [BY_NAMESPACE]: byNamespace,
           ...(type.messageName === KINDS.Pod.messageName ? { [BY_NODE]: byNode } : {}),
         },
-        ...(WHOLE.has(type.kind) ? {} : { transform: metadataOnly }),
+        ...(WHOLE.has(kindId(type)) ? {} : { transform: metadataOnly }),
         ...(this.#clock === undefined ? {} : { clock: this.#clock }),
         ...(this.#log === undefined ? {} : { log: this.#log }),
       });
-      this.#informers.set(type.messageName, informer);
+      running = { informer, stop: new AbortController() };
+      this.#informers.set(kindId(type), running);
+      this.#start?.(running);
     }
-    return informer as unknown as Informer<T>;
+    return running.informer as unknown as Informer<T>;
   }
 
   /** All informers asked for so far. */
   all(): Informer<KubeObject>[] {
-    return [...this.#informers.values()];
+    return [...this.#informers.values()].map(({ informer }) => informer);
   }
 
-  /** Keeps every informer fresh until `signal` aborts. */
+  /** Stops and forgets the informers of kinds that are served no more. A kind that comes back gets a new one. */
+  keepOnly(kinds: ServedKinds): void {
+    for (const [id, { informer, stop }] of this.#informers) {
+      if (kinds.find(informer.type.apiVersion, informer.type.kind) !== undefined) continue;
+      stop.abort();
+      this.#informers.delete(id);
+    }
+  }
+
+  /** Keeps every informer fresh, also those asked for meanwhile, until `signal` aborts and all have ended. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.all().map((informer) => informer.run(signal)));
+    const ends = new Set<Promise<void>>();
+    this.#start = ({ informer, stop }) => {
+      const end = informer.run(AbortSignal.any([signal, stop.signal])).finally(() => ends.delete(end));
+      ends.add(end);
+    };
+    for (const running of this.#informers.values()) this.#start(running);
+    await aborted(signal);
+    this.#start = undefined;
+    await Promise.all(ends);
   }
 
-  /** Resolves when every informer has its first list. */
+  /** Resolves when every informer asked for so far has its first list. */
   async synced(signal?: AbortSignal): Promise<void> {
     await Promise.all(this.all().map((informer) => informer.synced(signal)));
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function metadataOnly(object: KubeObject): KubeObject {

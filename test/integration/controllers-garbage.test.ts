@@ -3,6 +3,8 @@ import { deploymentController } from '../../control-plane/controllers/deployment
 import { garbageCollector } from '../../control-plane/controllers/garbage-collector/garbage-collector.ts';
 import { namespaceController } from '../../control-plane/controllers/namespace/namespace.ts';
 import { replicaSetController } from '../../control-plane/controllers/replica-set/replica-set.ts';
+import { type ServedKinds, servedKinds } from '../../control-plane/controllers/served-kinds.ts';
+import { allDefinitions, findDefinition } from '../../control-plane/resources/registry.ts';
 import { type corev1, KINDS, type metav1 } from '../../proto/index.ts';
 import { deployment, SimulatedCluster } from './controllers-harness.ts';
 
@@ -206,5 +208,59 @@ describe('namespace controller', () => {
     const held = await cluster.client.get(KINDS.ConfigMap, { namespace: 'default', name: 'held' });
     await cluster.client.update(KINDS.ConfigMap, { ...held, metadata: { ...held.metadata, finalizers: [] } });
     await cluster.until(() => namespace() === undefined, 'namespace gone');
+  });
+});
+
+describe('kinds that come and go while controllers run', () => {
+  /** Everything but Secrets, until `serve` says otherwise. */
+  class GrowingKinds implements ServedKinds {
+    #secrets = false;
+    readonly #listeners = new Set<() => void>();
+    readonly #all = servedKinds({ definitions: allDefinitions(), findDefinition });
+
+    list = () => this.#all.list().filter((type) => this.#secrets || type.kind !== 'Secret');
+    find = (apiVersion: string, kind: string) =>
+      this.#secrets || kind !== 'Secret' ? this.#all.find(apiVersion, kind) : undefined;
+    onChange = (listener: () => void) => {
+      this.#listeners.add(listener);
+      return () => void this.#listeners.delete(listener);
+    };
+    serve(secrets: boolean): void {
+      this.#secrets = secrets;
+      for (const listener of this.#listeners) listener();
+    }
+    get listeners(): number {
+      return this.#listeners.size;
+    }
+  }
+  const at = (name: string) => ({ namespace: 'default', name });
+
+  it('are collected, waited for, and emptied out of namespaces from then on; before, their dependents are kept', async () => {
+    const kinds = new GrowingKinds();
+    const cluster = new SimulatedCluster({ controllers: [garbageCollector, namespaceController], kinds });
+    await cluster.start();
+    await cluster.client.create(KINDS.Namespace, { metadata: { name: 'default' } });
+    const owner = await cluster.client.create(KINDS.Secret, { metadata: at('owner') });
+    const reference = { apiVersion: 'v1', kind: 'Secret', name: 'owner', uid: owner.metadata?.uid };
+    await cluster.client.create(KINDS.ConfigMap, { metadata: { ...at('child'), ownerReferences: [reference] } });
+    const lost = { ...reference, uid: 'never-was' };
+    await cluster.client.create(KINDS.ConfigMap, { metadata: { ...at('lost'), ownerReferences: [lost] } });
+    await cluster.clock.advance(10_000);
+    expect(cluster.client.peek(KINDS.ConfigMap)).toHaveLength(2);
+    expect(cluster.warnings.filter((line) => line.includes('owner is of a kind that is not served'))).toHaveLength(1);
+    kinds.serve(true);
+    await cluster.until(() => cluster.client.peek(KINDS.ConfigMap).length === 1, 'what has no owner gone');
+    expect(cluster.client.peek(KINDS.ConfigMap)[0]?.metadata?.name).toBe('child');
+    await cluster.client.delete(KINDS.Secret, at('owner'));
+    await cluster.until(() => cluster.client.peek(KINDS.ConfigMap).length === 0, 'the child gone');
+    await cluster.client.create(KINDS.Secret, { metadata: at('left') });
+    await cluster.client.delete(KINDS.Namespace, { name: 'default' });
+    await cluster.until(() => cluster.client.peek(KINDS.Namespace).length === 0, 'the namespace gone');
+    expect(cluster.client.peek(KINDS.Secret)).toEqual([]);
+    kinds.serve(false);
+    await cluster.clock.advance(1_000);
+    expect(cluster.client.watchCount(KINDS.Secret)).toBe(0);
+    await cluster.stop();
+    expect(kinds.listeners).toBe(0);
   });
 });

@@ -6,6 +6,7 @@ import type {
   ControllerSettings,
 } from '../../control-plane/controllers/controller.ts';
 import { runControllers } from '../../control-plane/controllers/run-controllers.ts';
+import type { ServedKinds } from '../../control-plane/controllers/served-kinds.ts';
 import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
 import { FakeClock, rfc3339, sleep } from '../../lib/clock.ts';
 import { ApiError } from '../../lib/errors.ts';
@@ -40,12 +41,20 @@ export class SimulatedCluster {
   #running: Promise<unknown> = Promise.resolve();
   readonly #settings: Partial<ControllerSettings>;
   readonly #controllers: readonly ControllerDefinition[] | undefined;
+  readonly #kinds: ServedKinds | undefined;
   readonly #nodes = ['n1', 'n2', 'n3'];
   #nextNode = 0;
 
-  constructor(options: { settings?: Partial<ControllerSettings>; controllers?: readonly ControllerDefinition[] } = {}) {
+  constructor(
+    options: {
+      settings?: Partial<ControllerSettings>;
+      controllers?: readonly ControllerDefinition[];
+      kinds?: ServedKinds;
+    } = {},
+  ) {
     this.#settings = options.settings ?? {};
     this.#controllers = options.controllers;
+    this.#kinds = options.kinds;
     this.client.observe((type) => {
       if (type.kind === 'Pod') this.onPodChange();
     });
@@ -81,6 +90,7 @@ export class SimulatedCluster {
         clock: this.clock,
         settings: this.#settings,
         ...(this.#controllers === undefined ? {} : { controllers: this.#controllers }),
+        ...(this.#kinds === undefined ? {} : { kinds: this.#kinds }),
       },
       signal,
     );

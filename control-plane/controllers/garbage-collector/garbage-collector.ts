@@ -1,7 +1,7 @@
 /**
  * Deletes what has lost its owners, and carries out foreground and orphan deletions.
  *
- * Watches every kind. Keys name a kind and an object: the object itself when it comes with owners, loses one, or is being
+ * Watches every kind, also those that come later. Keys name a kind and an object: the object itself when it comes with owners, loses one, or is being
  * deleted with one of the two finalizers; its dependents when it is gone; the owners that wait for it when it goes.
  *
  * A cache may lag behind, so nothing is taken for absent before the API says so, and nothing is let go (a finalizer removed)
@@ -11,10 +11,11 @@ import type { ObjectName } from '../../../lib/client/resource-client.ts';
 import { type Informer, objectKey, splitKey } from '../../../lib/informer.ts';
 import { done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
-import { allKinds, findKind, KINDS, type KubeObject, type metav1, type ResourceType } from '../../../proto/index.ts';
+import { KINDS, type KubeObject, type metav1, type ResourceType } from '../../../proto/index.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 import { withoutOwners } from '../ownership.ts';
 import { sameValue } from '../same-value.ts';
+import { kindId } from '../served-kinds.ts';
 import { BY_OWNER } from '../shared-informers.ts';
 import { ignoreNotFound } from '../writes.ts';
 import { blocks, FOREGROUND, isWaiting, ORPHAN, type OwnerState, planDependent } from './plan.ts';
@@ -22,7 +23,10 @@ import { blocks, FOREGROUND, isWaiting, ORPHAN, type OwnerState, planDependent }
 const NAME = 'garbage-collector-controller';
 
 /** Kinds whose objects own nothing and are owned by nothing worth following; they expire by themselves. */
-const IGNORED: ReadonlySet<string> = new Set([KINDS.Event.messageName]);
+const IGNORED: ReadonlySet<string> = new Set([kindId(KINDS.Event)]);
+
+/** Objects remembered for each owner kind in doubt; the next start looks at all of them anyway. */
+const MAX_IN_DOUBT = 10_000;
 
 /** The garbage collector. */
 export const garbageCollector: ControllerDefinition = { name: NAME, create };
@@ -33,27 +37,28 @@ interface Found {
 }
 
 function create(context: ControllerContext): Controller {
-  const { client, clock, log } = context;
+  const { client, clock, log, kinds } = context;
   const queue = new WorkQueue({ clock });
-  const kinds = allKinds().filter((type) => !IGNORED.has(type.messageName));
-  const informers = new Map<string, Informer<KubeObject>>(
-    kinds.map((type) => [type.messageName, context.informers.of(type)]),
-  );
+  /** Informers of the kinds served now. */
+  const informers = new Map<string, Informer<KubeObject>>();
   const events = context.events(NAME);
+  /** Owner kinds that nobody serves → keys of the objects that name them. */
+  const inDoubt = new Map<string, Set<string>>();
 
-  const keyFor = (type: ResourceType, object: KubeObject): string => `${type.messageName} ${objectKey(object)}`;
+  const keyFor = (type: ResourceType, object: KubeObject): string => `${kindId(type)} ${objectKey(object)}`;
+  const followed = (): ResourceType[] => kinds.list().filter((type) => !IGNORED.has(kindId(type)));
 
   /** Objects that name `uid` as an owner, as far as the caches know. */
   function dependentsOf(uid: string): Found[] {
-    return kinds.flatMap((type) =>
-      (informers.get(type.messageName)?.byIndex(BY_OWNER, uid) ?? []).map((object) => ({ type, object })),
+    return [...informers.values()].flatMap((informer) =>
+      informer.byIndex(BY_OWNER, uid).map((object) => ({ type: informer.type, object })),
     );
   }
 
   /** The same from the API. An owner with a namespace owns only within it. */
   async function freshDependents(owner: KubeObject, signal: AbortSignal): Promise<Found[]> {
     const { uid = '', namespace } = owner.metadata ?? {};
-    const wanted = namespace === undefined ? kinds : kinds.filter((type) => type.namespaced);
+    const wanted = followed().filter((type) => namespace === undefined || type.namespaced);
     const lists = await Promise.all(
       wanted.map(async (type) => {
         const options = namespace === undefined ? { signal } : { namespace, signal };
@@ -66,18 +71,19 @@ function create(context: ControllerContext): Controller {
 
   function enqueueOwnersOf(object: KubeObject): void {
     for (const reference of object.metadata?.ownerReferences ?? []) {
-      const type = findKind(reference.apiVersion ?? '', reference.kind ?? '');
+      const type = kinds.find(reference.apiVersion ?? '', reference.kind ?? '');
       if (type === undefined) continue;
       const at = ownerName(type, reference, object);
-      const owner = at === undefined ? undefined : informers.get(type.messageName)?.get(keyAt(at));
+      const owner = at === undefined ? undefined : informers.get(kindId(type))?.get(keyAt(at));
       if (owner !== undefined && isWaiting(owner)) queue.add(keyFor(type, owner));
     }
   }
 
-  for (const type of kinds) {
+  function follow(informer: Informer<KubeObject>): void {
+    const { type } = informer;
     const needsLook = (object: KubeObject): boolean =>
       (object.metadata?.ownerReferences ?? []).length > 0 || isWaiting(object) || isOrphaning(object);
-    informers.get(type.messageName)?.addHandler({
+    informer.addHandler({
       onAdd: (object) => {
         if (needsLook(object)) queue.add(keyFor(type, object));
       },
@@ -99,6 +105,42 @@ function create(context: ControllerContext): Controller {
     });
   }
 
+  /** Follows exactly the kinds served now; looks again at what names an owner of a kind that has come. */
+  function followKinds(): void {
+    const served = followed();
+    const ids = new Set(served.map(kindId));
+    for (const id of informers.keys()) if (!ids.has(id)) informers.delete(id);
+    for (const type of served) {
+      const informer = context.informers.of(type);
+      if (informers.get(kindId(type)) === informer) continue;
+      informers.set(kindId(type), informer);
+      follow(informer);
+    }
+    for (const [id, keys] of inDoubt) {
+      const slash = id.lastIndexOf('/');
+      if (kinds.find(id.slice(0, slash), id.slice(slash + 1)) === undefined) continue;
+      inDoubt.delete(id);
+      for (const key of keys) queue.add(key);
+    }
+  }
+
+  /** An owner of a kind that is not served is never taken for absent: says so once for each such kind. */
+  function doubt({ apiVersion = '', kind = '' }: metav1.OwnerReference, dependent: Found): void {
+    const id = kindId({ apiVersion, kind });
+    const keys = inDoubt.get(id) ?? new Set<string>();
+    if (keys.size === 0) {
+      const of = {
+        kind: dependent.type.kind,
+        ...nameOf(dependent.object),
+        ownerApiVersion: apiVersion,
+        ownerKind: kind,
+      };
+      log.warn(of, 'owner is of a kind that is not served, its dependents are kept');
+    }
+    if (keys.size < MAX_IN_DOUBT) keys.add(keyFor(dependent.type, dependent.object));
+    inDoubt.set(id, keys);
+  }
+
   function enqueueDependents(object: KubeObject): void {
     for (const found of dependentsOf(object.metadata?.uid ?? '')) queue.add(keyFor(found.type, found.object));
   }
@@ -109,15 +151,18 @@ function create(context: ControllerContext): Controller {
     dependent: Found,
     signal: AbortSignal,
   ): Promise<OwnerState> {
-    const type = findKind(reference.apiVersion ?? '', reference.kind ?? '');
-    if (type === undefined) return 'unknown';
+    const type = kinds.find(reference.apiVersion ?? '', reference.kind ?? '');
+    if (type === undefined) {
+      doubt(reference, dependent);
+      return 'unknown';
+    }
     const at = ownerName(type, reference, dependent.object);
     if (at === undefined) {
       const message = `ownerRef [${reference.apiVersion}/${reference.kind}, name: ${reference.name}, uid: ${reference.uid}] is namespaced, but its dependent is not`;
       events.record(dependent.object, 'Warning', 'OwnerRefInvalidNamespace', message);
       return 'unknown';
     }
-    const cached = informers.get(type.messageName)?.get(keyAt(at));
+    const cached = informers.get(kindId(type))?.get(keyAt(at));
     if (cached?.metadata?.uid === reference.uid) return cached !== undefined && isWaiting(cached) ? 'waiting' : 'solid';
     const fresh = await ignoreNotFound(client.get(type, at, signal));
     if (fresh !== undefined && fresh.metadata?.uid === reference.uid) return isWaiting(fresh) ? 'waiting' : 'solid';
@@ -129,7 +174,7 @@ function create(context: ControllerContext): Controller {
   }
 
   function existsElsewhere(type: ResourceType, reference: metav1.OwnerReference, at: ObjectName): boolean {
-    const all = informers.get(type.messageName)?.list() ?? [];
+    const all = informers.get(kindId(type))?.list() ?? [];
     return at.namespace !== undefined && all.some((object) => object.metadata?.uid === reference.uid);
   }
 
@@ -197,6 +242,8 @@ function create(context: ControllerContext): Controller {
     return done;
   }
 
+  followKinds();
+  kinds.onChange(followKinds);
   return { queue, workers: 8, reconcile };
 }
 

@@ -2,16 +2,17 @@
  * Empties namespaces that are being deleted, then lets them go: pods first, and only when they are gone everything else, so
  * that no pod outlives the ConfigMaps, policies and secrets it runs by.
  *
- * Watches Namespaces (key: itself) and every namespaced kind (key: the namespace an object left, when that is terminating).
+ * Watches Namespaces (key: itself) and every namespaced kind, also those that come later (key: the namespace an object left, when that is terminating).
  */
 import { rfc3339 } from '../../../lib/clock.ts';
 import { errorMessage } from '../../../lib/errors.ts';
-import { objectKey } from '../../../lib/informer.ts';
+import { type Informer, objectKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
-import { allKinds, type corev1, KINDS, type KubeObject, type ResourceType } from '../../../proto/index.ts';
+import { type corev1, KINDS, type KubeObject, type ResourceType } from '../../../proto/index.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 import { sameStatus } from '../same-value.ts';
+import { kindId } from '../served-kinds.ts';
 import { ignoreNotFound } from '../writes.ts';
 import { type PassResult, type Remaining, terminatingStatus } from './plan.ts';
 
@@ -25,10 +26,10 @@ const PARALLEL = 32;
 export const namespaceController: ControllerDefinition = { name: NAME, create };
 
 function create(context: ControllerContext): Controller {
-  const { client, informers, clock } = context;
+  const { client, informers, clock, kinds } = context;
   const queue = new WorkQueue({ clock });
   const namespaces = informers.of(KINDS.Namespace);
-  const kinds = allKinds().filter((type) => type.namespaced);
+  const namespaced = (): ResourceType[] => kinds.list().filter((type) => type.namespaced);
   const isTerminating = (namespace: corev1.Namespace | undefined): boolean =>
     namespace?.metadata?.deletionTimestamp !== undefined;
 
@@ -40,13 +41,20 @@ function create(context: ControllerContext): Controller {
       if (isTerminating(namespace)) queue.add(objectKey(namespace));
     },
   });
-  for (const type of kinds.filter((kind) => kind.messageName !== KINDS.Event.messageName)) {
-    informers.of(type).addHandler({
-      onDelete: (object) => {
-        const name = object.metadata?.namespace ?? '';
-        if (isTerminating(namespaces.get(name))) queue.add(name);
-      },
-    });
+  const followed = new WeakSet<Informer<KubeObject>>();
+  function followKinds(): void {
+    for (const type of namespaced()) {
+      if (kindId(type) === kindId(KINDS.Event)) continue;
+      const informer = informers.of(type);
+      if (followed.has(informer)) continue;
+      followed.add(informer);
+      informer.addHandler({
+        onDelete: (object) => {
+          const name = object.metadata?.namespace ?? '';
+          if (isTerminating(namespaces.get(name))) queue.add(name);
+        },
+      });
+    }
   }
 
   /** Asks for the deletion of everything of a kind; tells what was there. */
@@ -73,7 +81,7 @@ function create(context: ControllerContext): Controller {
   async function pass(namespace: string, signal: AbortSignal): Promise<PassResult> {
     const ofPods = await empty(KINDS.Pod, namespace, signal);
     if (ofPods.remaining.some((r) => r.count > 0) || ofPods.failures.length > 0) return ofPods;
-    const others = kinds.filter((type) => type.messageName !== KINDS.Pod.messageName);
+    const others = namespaced().filter((type) => kindId(type) !== kindId(KINDS.Pod));
     const results = await Promise.all(others.map((type) => empty(type, namespace, signal)));
     return { remaining: results.flatMap((r) => r.remaining), failures: results.flatMap((r) => r.failures) };
   }
@@ -95,6 +103,8 @@ function create(context: ControllerContext): Controller {
     return done;
   }
 
+  followKinds();
+  kinds.onChange(followKinds);
   return { queue, reconcile };
 }
 
@@ -103,6 +113,5 @@ function remainingOf(type: ResourceType, items: readonly KubeObject[]): Remainin
   for (const name of items.flatMap((object) => object.metadata?.finalizers ?? [])) {
     finalizers.set(name, (finalizers.get(name) ?? 0) + 1);
   }
-  const resource = `${type.plural}.${type.group}`.replace(/\.$/, '.');
-  return { resource, count: items.length, finalizers };
+  return { resource: `${type.plural}.${type.group}`, count: items.length, finalizers };
 }

@@ -67,10 +67,10 @@ export class CuttingProxy {
       });
     }
     client.on('data', (chunk) => upstream.write(chunk));
-    upstream.on('data', (chunk) => this.#forward(client, chunk));
+    upstream.on('data', (chunk) => this.#forward(client, upstream, chunk));
   }
 
-  #forward(client: Socket, chunk: Buffer): void {
+  #forward(client: Socket, upstream: Socket, chunk: Buffer): void {
     if (chunk.byteLength < this.#bytesUntilCut) {
       this.#bytesUntilCut -= chunk.byteLength;
       client.write(chunk);
@@ -79,6 +79,8 @@ export class CuttingProxy {
     // What passes before the cut must arrive, or every cut would fall between two messages.
     const allowed = chunk.subarray(0, this.#bytesUntilCut);
     this.#bytesUntilCut = Number.POSITIVE_INFINITY;
+    // Nothing may follow what was cut off: it would arrive as if it were the missing bytes.
+    upstream.pause();
     client.write(allowed, () => this.cut());
   }
 }

@@ -76,7 +76,7 @@ describe('the JSON codec', () => {
       metadata: { labels: {}, annotations: null },
       spec: { containers: [] },
     });
-    expect(value).toEqual({ metadata: {}, spec: {} });
+    expect(value).toEqual({ metadata: {}, spec: {}, status: {} });
   });
 
   test('reads back what it prints: parts that are printed even when empty stay unset', () => {

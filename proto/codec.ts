@@ -64,7 +64,10 @@ function readMessage(schema: MessageSchema, json: Json, path: string, depth: num
   for (const field of schema.fields) {
     if (field === inline) continue;
     const raw = Object.hasOwn(json, field.name) ? json[field.name] : undefined;
-    if (raw === undefined || raw === null) continue;
+    if (raw === undefined || raw === null) {
+      if (depth === 0 && isOwnPart(field)) out[field.name] = {};
+      continue;
+    }
     const value = readField(field, raw, joinPath(path, field.name), depth, issues);
     if (value !== undefined) out[field.name] = value;
   }
@@ -109,12 +112,17 @@ export function nearestName(typed: string, names: readonly string[]): string | u
   return best;
 }
 
+/** Whether a field is one of the parts that every object of its kind has, empty when nothing is in it: metadata, spec, status. */
+export function isOwnPart(field: FieldSchema): boolean {
+  return field.always && field.isMessage && field.cardinality === 'single';
+}
+
 function readField(field: FieldSchema, raw: Json, path: string, depth: number, issues: DecodeIssue[]): unknown {
   if (field.cardinality === 'list') return readList(field, raw, path, depth, issues);
   if (field.cardinality === 'map') return readMap(field, raw, path, depth, issues);
   const value = readElement(field, raw, path, depth, issues);
   // What Kubernetes holds by value is printed even when empty: absent and empty are the same, and stored as unset. (But for
-  // an object's own parts, which programs expect to be there.)
+  // an object's own parts, which are always there.)
   if (field.isMessage) return field.always && depth > 0 && Object.keys(value as Loose).length === 0 ? undefined : value;
   const isUnset = isZero(value) || (field.format === 'quantity' && value === '0');
   return field.explicit || !isUnset ? value : undefined;

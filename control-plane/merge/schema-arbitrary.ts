@@ -33,9 +33,10 @@ function fieldJson(field: FieldSchema, shape: ObjectShape): fc.Arbitrary<Json> {
   if (field.cardinality === 'single') return element;
   if (field.list !== 'map') return fc.uniqueArray(element, { maxLength: 4, selector: (item) => JSON.stringify(item) });
   const key = field.mergeKeys[0] ?? '';
+  const isText = messageSchema(field.type).byName.get(key)?.type === 'string';
   const keyed = fc
     .tuple(element, keyText(shape))
-    .map(([item, text]): Json => ({ ...(item as JsonObject), [key]: text }));
+    .map(([item, text]): Json => ({ ...(item as JsonObject), [key]: isText ? text : numberOf(text) }));
   return fc.uniqueArray(keyed, { maxLength: 4, selector: (item) => JSON.stringify((item as JsonObject)[key]) });
 }
 
@@ -46,6 +47,7 @@ function elementJson(field: FieldSchema, shape: ObjectShape): fc.Arbitrary<Json>
   if (field.format === 'time' || field.format === 'microTime') return fc.constant(TIME);
   if (field.format === 'intOrString') return fc.constantFrom<Json>(1, '25%', 'http');
   if (field.type === 'bool') return fc.boolean();
+  if (field.type === 'bytes') return keyText(shape).map((text) => Buffer.from(text).toString('base64'));
   if (field.type === 'int32' || field.type === 'int64' || field.type === 'double')
     return fc.integer({ min: 0, max: 9 });
   return keyText(shape);
@@ -61,4 +63,9 @@ function unionJson(field: FieldSchema, shape: ObjectShape, other: boolean): fc.A
 
 function keyText(shape: ObjectShape): fc.Arbitrary<string> {
   return fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f').map((text) => `${shape.prefix ?? ''}${text}`);
+}
+
+/** A number of its own for each short text. */
+function numberOf(text: string): number {
+  return [...text].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 0);
 }

@@ -9,6 +9,7 @@ import {
   canonicalTime,
   type DecodeIssue,
   type FieldSchema,
+  isOwnPart,
   type Json,
   joinPath,
   type MessageSchema,
@@ -33,7 +34,9 @@ const NOTHING: Inspection = { unknown: [], problems: [] };
 export function normalize(messageName: string, value: object): Inspection {
   const unknown: { path: string; number: number }[] = [];
   const problems: ErrorCause[] = [];
-  walk(messageSchema(messageName), value as Loose, '', { unknown, problems });
+  const schema = messageSchema(messageName);
+  for (const field of schema.fields) if (isOwnPart(field)) (value as Loose)[field.name] ??= {};
+  walk(schema, value as Loose, '', { unknown, problems });
   return unknown.length === 0 && problems.length === 0 ? NOTHING : { unknown, problems };
 }
 
@@ -55,8 +58,11 @@ function walk(schema: MessageSchema, value: Loose, path: string, findings: Findi
     if (field === undefined || raw === undefined || field.format === 'jsonInline') continue;
     if (field.cardinality === 'list') normalizeList(field, value, path, findings);
     else if (field.cardinality === 'map') normalizeMap(field, value, path, findings);
-    else if (field.isMessage) walk(messageSchema(field.type), raw as Loose, joinPath(path, name), findings);
-    else if (needsCheck(field)) value[name] = scalar(field, raw, () => joinPath(path, name), findings);
+    else if (field.isMessage) {
+      walk(messageSchema(field.type), raw as Loose, joinPath(path, name), findings);
+      // Held by value: empty and absent are the same below the object's own parts.
+      if (path !== '' && field.always && Object.keys(raw as Loose).length === 0) delete value[name];
+    } else if (needsCheck(field)) value[name] = scalar(field, raw, () => joinPath(path, name), findings);
   }
 }
 

@@ -1,18 +1,24 @@
 import { ApiError, hasReason } from '../../lib/errors.ts';
+import { addGenerators, addSaveConfig, type CreateOptions } from '../create/add-generators.ts';
+import { GENERATORS } from '../create/generators.ts';
+import { withLastApplied } from '../create/last-applied.ts';
+import { addTokenCommand } from '../create/token.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
 import { encodeJson } from '../manifest/json-value.ts';
 import { locateCauses } from '../manifest/locate-causes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifests } from '../manifest/read-manifests.ts';
 import { readOptions } from '../manifest/read-options.ts';
+import { nearest } from '../nearest.ts';
 import { collect } from '../resources/collect.ts';
 import { localIdentity } from '../resources/identity.ts';
-import { addWriteOptions, dryRunOf, type WriteOptions, WriteReport, writeFlags } from '../resources/write-report.ts';
+import { addWriteOptions, dryRunOf, WriteReport, writeFlags } from '../resources/write-report.ts';
 import { addConnectionOptions, withSession } from '../session.ts';
+import type { Terminal } from '../terminal.ts';
 import { addExamples, type Verb } from '../verb.ts';
 import { checkNamespace, namespacesFirst } from './apply.ts';
 
-interface CreateOptions extends WriteOptions {
+interface CreateFileOptions extends CreateOptions {
   readonly filename?: string[];
   readonly recursive?: boolean;
 }
@@ -20,77 +26,78 @@ interface CreateOptions extends WriteOptions {
 /** `skiff create` */
 export const create: Verb = {
   configure(command, { terminal }) {
-    addWriteOptions(addConnectionOptions(command))
-      .argument('[kind]', 'namespace, to create one by its name alone')
-      .argument('[name]')
+    // Options after a subcommand are its own.
+    command
+      .enablePositionalOptions()
+      .configureHelp({ subcommandTerm: (child) => [child.name(), ...child.aliases()].join(', ') })
+      .helpCommand(false);
+    addSaveConfig(addWriteOptions(addConnectionOptions(command)))
+      .usage('-f <file> | <kind> <name> [options]')
+      .argument('[kind]', 'what to make from arguments; see the commands below')
+      .argument('[words...]', 'its name, and what else belongs to it')
       .option('-f, --filename <file>', 'a file, folder, address or - for standard input; repeatable', collect)
       .option('-R, --recursive', 'folders of folders too')
-      .action(async (kind: string | undefined, name: string | undefined, options: CreateOptions) => {
-        const manifests = await createdManifests(terminal, kind, name, options);
-        const report = new WriteReport(terminal, options);
-        if (dryRunOf(options) === 'client') {
-          for (const manifest of manifests) report.done('created', localIdentity(manifest), manifest.value);
-          report.finish();
-          return;
-        }
-        await withSession(terminal, options, async ({ api, namespace }) => {
-          const errors: unknown[] = [];
-          for (const manifest of namespacesFirst(manifests)) {
-            try {
-              checkNamespace(manifest, options.namespace);
-              const { apiVersion, kind: ofKind } = manifest;
-              const target = { apiVersion, kind: ofKind, namespace: manifest.namespace ?? namespace };
-              const result = await api.create(target, encodeJson(manifest.value), writeFlags(options, 'create'));
-              report.done('created', result.identity, result.object);
-            } catch (err) {
-              errors.push(createError(manifest, err));
-              if (!hasReason(err, 'Invalid', 'BadRequest', 'NotFound', 'Conflict', 'Forbidden', 'AlreadyExists')) break;
-            }
-          }
-          report.finish();
-          throwAll(errors);
-        });
+      .action((kind: string | undefined, _: string[], options: CreateFileOptions) => {
+        if (kind !== undefined) throw unknownGenerator(kind);
+        return createFromFiles(terminal, options);
       });
+    addGenerators(command, terminal, GENERATORS);
+    addTokenCommand(command, terminal);
     addExamples(command, [
       ['What a file says; objects must not exist yet', 'skiff create -f job.yaml'],
-      ['A namespace', 'skiff create namespace web'],
-      ['Print instead of creating', 'skiff create namespace web --dry-run=client -o yaml'],
+      ['A ConfigMap of the files in a folder', 'skiff create configmap settings --from-file=conf/'],
+      [
+        'Print instead of creating',
+        'skiff create deployment web --image=nginx:1.27 --dry-run=client -o yaml > web.yaml',
+      ],
     ]);
   },
 };
 
-async function createdManifests(
-  terminal: Parameters<Verb['configure']>[1]['terminal'],
-  kind: string | undefined,
-  name: string | undefined,
-  options: CreateOptions,
-): Promise<readonly Manifest[]> {
-  if (kind !== undefined) {
-    if (kind !== 'namespace' && kind !== 'ns') throw new CliError(`create makes a ${kind} only from a file: use -f`);
-    if (name === undefined) throw new CliError('exactly one NAME is required, got 0');
-    const value = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
-    const nowhere = { message: '', file: '' };
-    return [
-      {
-        apiVersion: 'v1',
-        kind: 'Namespace',
-        name,
-        namespace: undefined,
-        value,
-        positionOf: () => ({ line: 1, column: 1, matched: 0 }),
-        problemAt: (_, message) => ({ ...nowhere, message }),
-      },
-    ];
-  }
+function unknownGenerator(kind: string): CliError {
+  const near = nearest(
+    kind,
+    GENERATORS.flatMap(({ path, aliases }) => [path[0] ?? '', ...(path.length === 1 ? (aliases ?? []) : [])]),
+  );
+  return new CliError(`create makes no "${kind}" from arguments: write it in a file and use -f`, {
+    ...(near === undefined ? {} : { hint: `Did you mean this?\n\t${near}` }),
+  });
+}
+
+async function createFromFiles(terminal: Terminal, options: CreateFileOptions): Promise<void> {
   if (options.filename === undefined)
     throw new CliError('must specify -f, --filename with a file, folder, address or -');
-  return readManifests(options.filename, readOptions(terminal, options));
+  const report = new WriteReport(terminal, options);
+  const manifests = await readManifests(options.filename, readOptions(terminal, options));
+  const contentOf = ({ value }: Manifest): Manifest['value'] =>
+    options.saveConfig === true ? withLastApplied(value) : value;
+  if (dryRunOf(options) === 'client') {
+    for (const manifest of manifests) report.done('created', localIdentity(manifest), contentOf(manifest));
+    report.finish();
+    return;
+  }
+  await withSession(terminal, options, async ({ api, namespace }) => {
+    const errors: unknown[] = [];
+    for (const manifest of namespacesFirst(manifests)) {
+      try {
+        checkNamespace(manifest, options.namespace);
+        const { apiVersion, kind } = manifest;
+        const target = { apiVersion, kind, namespace: manifest.namespace ?? namespace };
+        const result = await api.create(target, encodeJson(contentOf(manifest)), writeFlags(options, 'create'));
+        report.done('created', result.identity, result.object);
+      } catch (err) {
+        errors.push(createError(manifest, err));
+        if (!hasReason(err, 'Invalid', 'BadRequest', 'NotFound', 'Conflict', 'Forbidden', 'AlreadyExists')) break;
+      }
+    }
+    report.finish();
+    throwAll(errors);
+  });
 }
 
 function createError(manifest: Manifest, err: unknown): unknown {
   if (!(err instanceof ApiError)) return err;
   if (err.reason === 'Invalid' || err.reason === 'BadRequest') return locateCauses(manifest, err);
   const { file } = manifest.problemAt('', '');
-  if (file === '') return err;
   return new ApiError(err.reason, `error when creating "${file}": ${err.message}`, { cause: err });
 }

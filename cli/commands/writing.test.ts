@@ -160,7 +160,7 @@ describe('create', () => {
   test('a namespace by its name; on a dry run without any server', async () => {
     const nowhere = cli.file('nowhere', JSON.stringify({ ...cli.config, contexts: {} }));
     expect(await cli.ok('create', 'namespace', 'x', '--dry-run=client', '-o', 'yaml', '--config', nowhere)).toBe(
-      'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n',
+      'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\nspec: {}\nstatus: {}\n',
     );
     expect(await cli.ok('create', 'ns', 'made')).toBe('namespace/made created\n');
     expect((await cli.run(['create', 'ns', 'made'])).stderr).toBe(

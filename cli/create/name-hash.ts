@@ -15,5 +15,5 @@ export function nameHash(content: JsonObject): string {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
   const hex = createHash('sha256').update(text).digest('hex').slice(0, 10);
-  return [...hex].map((digit) => REPLACED[digit] ?? digit).join('');
+  return hex.replace(/[013ae]/g, (digit) => REPLACED[digit] ?? digit);
 }

@@ -54,6 +54,15 @@ export class EventWindow<T> {
     this.#bytes += event.bytes;
   }
 
+  /** Puts what happened before in front: `events` are all there were after `startVersion` until the window began. */
+  prepend(events: readonly CachedEvent<T>[], startVersion: ResourceVersion): void {
+    this.#events = [...events, ...this.#events.slice(this.#head)];
+    this.#head = 0;
+    this.#firstSeq -= events.length;
+    this.#startVersion = startVersion;
+    for (const event of events) this.#bytes += event.bytes;
+  }
+
   /** The event with that sequence number, if it is here. */
   at(seq: number): CachedEvent<T> | undefined {
     return seq < this.#firstSeq ? undefined : this.#events[this.#head + seq - this.#firstSeq];
@@ -81,7 +90,8 @@ export class EventWindow<T> {
     let low = this.#firstSeq;
     let high = this.endSeq;
     while (low < high) {
-      const middle = (low + high) >>> 1;
+      // Numbers below zero are those of events put in front.
+      const middle = Math.floor((low + high) / 2);
       if ((this.at(middle)?.version ?? 0) > version) high = middle;
       else low = middle + 1;
     }

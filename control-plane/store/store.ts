@@ -36,7 +36,7 @@ export function revisionOf(version: ResourceVersion): number {
  * complete for that watch only while the revision before this one is still kept.
  */
 export function firstRevisionAfter(from: ResourceVersion): number {
-  if (from === 0) return 1;
+  if (from < INDEX_SPAN) return 1;
   return from % INDEX_SPAN === LAST_INDEX ? revisionOf(from) + 1 : revisionOf(from);
 }
 

@@ -199,12 +199,49 @@ describe('WatchCache', () => {
   test('a watch from before the window is Expired', async () => {
     const old = await put('core/pods/a/1');
     await put('core/pods/a/2');
-    const cache = await startCache({ maxEventsPerResource: 2 });
+    const cache = await startCache({ maxEventsPerResource: 2, maxHistoryEvents: 0 });
     const version = cache.version;
     await expect(take(cache, old, 1)).rejects.toMatchObject({ reason: 'Expired' });
     for (const i of [3, 4, 5]) await put(`core/pods/a/${i}`);
     await cache.catchUp();
     await expect(take(cache, version, 1)).rejects.toMatchObject({ reason: 'Expired' });
+  });
+
+  test('a watch from before the cache began is given what happened since then, from the history of the store', async () => {
+    const start = await put('core/pods/a/1', 'one');
+    await put('core/pods/a/2', 'two');
+    await put('core/secrets/a/1', 'elsewhere');
+    const middle = await put('core/pods/a/1', 'one again');
+    await remove('core/pods/a/2');
+    const cache = await startCache();
+    await put('core/pods/a/3', 'three');
+    const late = await take(cache, middle, 2);
+    expect(shown(late)).toEqual(['delete core/pods/a/2 two was two', 'put core/pods/a/3 three was undefined']);
+    const early = await take(cache, start, 4);
+    expect(shown(early)).toEqual([
+      'put core/pods/a/2 two was undefined',
+      'put core/pods/a/1 one again was one',
+      ...shown(late),
+    ]);
+    expect(early.map(({ version }) => version)).toEqual([...early.map(({ version }) => version)].sort((a, b) => a - b));
+    expect(early.slice(2)).toEqual(late);
+    expect(shown(await take(cache, start, 1, 'core/secrets/'))).toEqual([
+      'put core/secrets/a/1 elsewhere was undefined',
+    ]);
+  });
+
+  test('a watch from before what history keeps is Expired, later ones are not', async () => {
+    const old = await put('core/pods/a/1');
+    const kept = await put('core/pods/a/2');
+    await put('core/pods/a/3');
+    store.compact(kept);
+    const cache = await startCache();
+    for (const _again of [1, 2]) {
+      await expect(take(cache, old, 1)).rejects.toMatchObject({ reason: 'Expired' });
+    }
+    expect(shown(await take(cache, versionOf(revisionOf(kept), LAST_INDEX), 1))).toEqual([
+      'put core/pods/a/3 core/pods/a/3 was undefined',
+    ]);
   });
 
   test('a watcher that does not read falls out of the window, and the others go on', async () => {

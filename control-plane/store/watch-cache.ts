@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ApiError, hasReason } from '../../lib/errors.ts';
 import { CachedEntry, CachedEvent, type Decode, type Decoder } from './cached-entry.ts';
+import { readHistory } from './read-history.ts';
 import { relistDifference } from './relist-difference.ts';
 import { ResourceShard } from './resource-shard.ts';
-import type { ResourceVersion, Store, StoreEntry, StoreEvent } from './store.ts';
+import { INDEX_SPAN, type ResourceVersion, type Store, type StoreEntry, type StoreEvent } from './store.ts';
 import { VersionWaiters } from './version-waiters.ts';
 import { type CacheWatchBatch, type CacheWatchOptions, watchShard } from './watch-shard.ts';
 
@@ -23,6 +24,9 @@ export interface WatchCacheOptions<T> {
   readonly maxEventBytes?: number;
   /** Age beyond which events are forgotten as new ones come: 5 minutes. */
   readonly maxEventAgeMs?: number;
+  /** Most events, and bytes of them, read at once from the store's history for watches that begin in it: 10,000 and 16 MiB. */
+  readonly maxHistoryEvents?: number;
+  readonly maxHistoryBytes?: number;
   /** How long `waitFor` waits for the watch before it asks the store for a sync: 250 ms. */
   readonly syncAfterMs?: number;
   readonly log: Logger;
@@ -38,6 +42,8 @@ export interface CachedList<T> {
 
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 2_000;
+/** How long reading history may take before the watches that wait for it are told to come again. */
+const HISTORY_TIMEOUT_MS = 10_000;
 
 /**
  * Everything in the store, in memory, kept right by one watch: serves reads, lists and watches without asking the store.
@@ -49,8 +55,14 @@ export class WatchCache<T> {
   readonly #shards = new Map<string, ResourceShard<T>>();
   readonly #waiters: VersionWaiters;
   #version: ResourceVersion = 0;
-  /** The version of the last full list: a resource without a shard has had no event since. */
-  #listedAt: ResourceVersion = 0;
+  /**
+   * Every event after this version is in the windows, but for those that had to be dropped: the version of the last full
+   * list, or an earlier one when history has been read. A resource without a shard has had no event since.
+   */
+  #knownFrom: ResourceVersion = 0;
+  /** History up to this version cannot be had. */
+  #lostUntil: ResourceVersion = 0;
+  #readingHistory: Promise<void> | undefined;
   #windowBytes = 0;
 
   constructor(options: WatchCacheOptions<T>) {
@@ -116,11 +128,12 @@ export class WatchCache<T> {
   }
 
   /**
-   * Every change after `from` under `prefix` (as for {@link list}), once and in order. Throws `Expired` when `from` is
-   * older than the window, and when the reader has fallen out of it: it must list again. A reader that does not read
-   * costs no memory. Ends when `signal` aborts.
+   * Every change after `from` under `prefix` (as for {@link list}), once and in order. What happened before this cache
+   * began is read from the store's history, so that watches outlive the server they began at. Throws `Expired` when `from`
+   * is older than the window or than history, and when the reader has fallen out of the window: it must list again. A
+   * reader that does not read costs no memory. Ends when `signal` aborts.
    */
-  watch(
+  async *watch(
     prefix: string,
     from: ResourceVersion,
     signal: AbortSignal,
@@ -128,7 +141,9 @@ export class WatchCache<T> {
   ): AsyncGenerator<CacheWatchBatch<T>> {
     this.#assertReady();
     const position = { prefix, from, version: () => this.#version };
-    return watchShard(this.#shard(prefix), position, signal, options);
+    if (from < this.#knownFrom) await this.#reachBack(from, signal);
+    if (signal.aborted) return;
+    yield* watchShard(this.#shard(prefix), position, signal, options);
   }
 
   /**
@@ -152,9 +167,80 @@ export class WatchCache<T> {
     const name = shardName(key);
     const known = this.#shards.get(name);
     if (known !== undefined) return known;
-    const shard = new ResourceShard<T>(this.#listedAt);
+    const shard = new ResourceShard<T>(this.#knownFrom);
     this.#shards.set(name, shard);
     return shard;
+  }
+
+  /** Makes the windows begin at `from` or before, if history allows; who reads them finds out. One read at a time. */
+  async #reachBack(from: ResourceVersion, signal: AbortSignal): Promise<void> {
+    // No store ever gave such a version: whoever names it must list.
+    if (from < INDEX_SPAN) return;
+    const left = aborted(signal);
+    while (from < this.#knownFrom && from > this.#lostUntil && !signal.aborted) {
+      this.#readingHistory ??= this.#readHistory(from).finally(() => {
+        this.#readingHistory = undefined;
+      });
+      await Promise.race([this.#readingHistory, left]);
+    }
+  }
+
+  async #readHistory(from: ResourceVersion): Promise<void> {
+    const {
+      store,
+      log,
+      maxHistoryEvents = 10_000,
+      maxHistoryBytes = 16 * 1024 ** 2,
+      syncAfterMs = 250,
+    } = this.#options;
+    const to = this.#knownFrom;
+    const limits = { maxEvents: maxHistoryEvents, maxBytes: maxHistoryBytes, syncAfterMs };
+    const deadline = AbortSignal.timeout(HISTORY_TIMEOUT_MS);
+    try {
+      const events = await readHistory(store, { from, to, ...limits }, deadline);
+      // Another full list may have come in meanwhile: then these windows are gone.
+      if (this.#knownFrom !== to) return;
+      this.#prepend(events, { from, to });
+      log.debug({ rev: from, events: events.length }, 'read history for watches that began before');
+    } catch (err) {
+      if (hasReason(err, 'Expired')) {
+        this.#lostUntil = Math.max(this.#lostUntil, from);
+        return;
+      }
+      throw new ApiError('ServiceUnavailable', `Cannot read history from version ${from}`, { cause: err });
+    }
+  }
+
+  #prepend(events: readonly StoreEvent[], { from, to }: { from: ResourceVersion; to: ResourceVersion }): void {
+    const nowMs = performance.now();
+    const byShard = new Map<string, CachedEvent<T>[]>();
+    const latest = new Map<string, CachedEntry<T>>();
+    for (const { type, key, value, previous: before, version } of events) {
+      const previous = latest.get(key) ?? (before === undefined ? undefined : this.#entry(key, before, 0));
+      const bytes = type === 'put' ? value : previous?.value;
+      if (bytes === undefined) continue;
+      const name = shardName(key);
+      const current = this.#shards.get(name)?.get(key);
+      const entry = current?.version === version ? current : this.#entry(key, bytes, version);
+      const members = byShard.get(name) ?? [];
+      members.push(new CachedEvent(type, entry, previous, nowMs));
+      byShard.set(name, members);
+      if (type === 'put') latest.set(key, entry);
+      else latest.delete(key);
+    }
+    for (const name of byShard.keys()) this.#shard(name);
+    this.#knownFrom = from;
+    for (const [name, { window }] of this.#shards) {
+      // A window that had to drop something since ends there: what was before it would leave a hole.
+      if (window.startVersion !== to) continue;
+      const before = window.bytes;
+      window.prepend(byShard.get(name) ?? [], from);
+      this.#windowBytes += window.bytes - before;
+    }
+  }
+
+  #entry(key: string, value: Uint8Array, version: ResourceVersion): CachedEntry<T> {
+    return new CachedEntry({ key, value, version }, this.#decoder);
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
@@ -173,7 +259,8 @@ export class WatchCache<T> {
 
   #replace(entries: readonly StoreEntry[], version: ResourceVersion): void {
     this.#retireShards(new ApiError('Expired', 'Cannot go on watching: the store went back in time; list again'));
-    this.#listedAt = version;
+    this.#knownFrom = version;
+    this.#lostUntil = 0;
     const byShard = new Map<string, CachedEntry<T>[]>();
     for (const entry of entries) {
       const name = shardName(entry.key);
@@ -235,6 +322,14 @@ export class WatchCache<T> {
       this.#windowBytes -= largest.dropOldest();
     }
   }
+}
+
+/** Resolves when `signal` aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** The resource a key or prefix belongs to: its first two segments, "group/resource/". Throws when it names none. */

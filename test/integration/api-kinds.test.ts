@@ -1,24 +1,12 @@
 /** Create, read, list, watch, update, patch, apply and delete over every registered kind: a new kind is tested by being there. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { allDefinitions } from '../../control-plane/resources/registry.ts';
+import { type AnyDefinition, allDefinitions } from '../../control-plane/resources/registry.ts';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
 import { hasReason } from '../../lib/errors.ts';
 import { apiv1, fromJson, type JsonObject, type KubeObject, type ResourceType, toJson } from '../../proto/index.ts';
+import { exampleOf } from '../harness/example-objects.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
-
-const podTemplate = {
-  metadata: { labels: { app: 'x' } },
-  spec: { containers: [{ name: 'main', image: 'registry.example/app:1' }] },
-};
-
-/** The smallest object of each kind that the kind accepts, beyond its metadata. */
-const MINIMAL: Readonly<Record<string, JsonObject>> = {
-  Pod: { spec: podTemplate.spec },
-  ReplicaSet: { spec: { selector: { matchLabels: { app: 'x' } }, template: podTemplate } },
-  Deployment: { spec: { selector: { matchLabels: { app: 'x' } }, template: podTemplate } },
-  Event: { involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' }, reason: 'Tested', type: 'Normal' },
-};
 
 const unavailable = apiUnavailable();
 
@@ -33,16 +21,16 @@ describe.skipIf(unavailable !== undefined)('every kind', () => {
   });
   afterAll(() => under?.stop());
 
-  const kinds = allDefinitions().map((definition) => [definition.type.kind, definition.type] as const);
+  const kinds = allDefinitions().map(
+    (definition) => [`${definition.type.kind} of ${definition.type.apiVersion}`, definition] as const,
+  );
 
-  function minimal(type: ResourceType, name: string): JsonObject {
-    const namespace = type.namespaced ? { namespace: 'default' } : {};
-    return {
-      apiVersion: type.apiVersion,
-      kind: type.kind,
-      metadata: { name, labels: { suite: 'kinds' }, ...namespace },
-      ...MINIMAL[type.kind],
-    };
+  /** The kind's example, labelled as this suite's own. Another version of a kind gets a name of its own where it may. */
+  async function minimal(definition: AnyDefinition): Promise<JsonObject> {
+    const json = await exampleOf(definition);
+    const metadata = json.metadata as JsonObject;
+    const labels = { ...(metadata.labels as JsonObject | undefined), suite: 'kinds' };
+    return { ...json, metadata: { ...metadata, labels } };
   }
 
   function typed(type: ResourceType, json: JsonObject): KubeObject {
@@ -51,8 +39,10 @@ describe.skipIf(unavailable !== undefined)('every kind', () => {
     return value;
   }
 
-  test.each(kinds)('%s: create, get, list, watch, update, patch, apply and delete', async (_kind, type) => {
-    const name = `kind-${type.singular}`;
+  test.each(kinds)('%s: create, get, list, watch, update, patch, apply and delete', async (_kind, definition) => {
+    const { type } = definition;
+    const example = await minimal(definition);
+    const { name, labels } = example.metadata as { name: string; labels: JsonObject };
     const at = { name, ...(type.namespaced ? { namespace: 'default' } : {}) };
     const before = await client.list(type);
     const stop = new AbortController();
@@ -67,11 +57,11 @@ describe.skipIf(unavailable !== undefined)('every kind', () => {
       }
     })();
 
-    const created = await client.create(type, typed(type, minimal(type, name)));
-    expect(created.metadata).toMatchObject({ name, labels: { suite: 'kinds' } });
+    const created = await client.create(type, typed(type, example));
+    expect(created.metadata).toMatchObject({ name, labels });
     expect(created.metadata?.uid).toMatch(/^[0-9a-f-]{36}$/);
     expect(created.metadata?.creationTimestamp).toMatch(/^\d{4}-.*Z$/);
-    await expect(client.create(type, typed(type, minimal(type, name)))).rejects.toMatchObject({
+    await expect(client.create(type, typed(type, example))).rejects.toMatchObject({
       reason: 'AlreadyExists',
     });
 
@@ -90,8 +80,8 @@ describe.skipIf(unavailable !== undefined)('every kind', () => {
     expect(patched.metadata?.annotations).toMatchObject({ note: 'b' });
 
     const config = {
-      ...minimal(type, name),
-      metadata: { ...(minimal(type, name).metadata as object), annotations: { by: 'apply' } },
+      ...example,
+      metadata: { ...(example.metadata as object), annotations: { by: 'apply' } },
     };
     const apply = async (json: JsonObject): Promise<apiv1.ObjectReply> =>
       connection.unary(apiv1.ResourcesService.apply, {
@@ -103,7 +93,7 @@ describe.skipIf(unavailable !== undefined)('every kind', () => {
     expect(again.action).toBe(apiv1.Action.UNCHANGED);
     const live = JSON.parse(again.json?.toString() ?? '') as { metadata: { annotations: Record<string, string> } };
     expect(live.metadata.annotations).toMatchObject({ by: 'apply', note: 'b' });
-    const without = await apply(minimal(type, name));
+    const without = await apply(example);
     expect(without.action).toBe(apiv1.Action.CONFIGURED);
     expect((JSON.parse(without.json?.toString() ?? '') as typeof live).metadata.annotations).not.toHaveProperty('by');
 

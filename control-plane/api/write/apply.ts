@@ -1,11 +1,12 @@
 import { hasReason } from '../../../lib/errors.ts';
 import type { Json, JsonObject, KubeObject } from '../../../proto/index.ts';
 import { applyThreeWay } from '../../merge/three-way-apply.ts';
+import { sortedKeys } from '../../resources/sorted-keys.ts';
 import { badRequest, modifiedConflict, qualifiedPlural } from '../api-errors.ts';
 import { nameForWrite, namespaceForWrite, type Target } from '../request/target.ts';
 import { decodeServed, servedJson } from '../request/versions.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
-import { parseVersion } from '../stored-object.ts';
+import { encodeForStore, equalBytes, parseVersion } from '../stored-object.ts';
 import { createObject } from './create.ts';
 import { type Current, guardedWrite } from './guarded-write.ts';
 import { warningsFor } from './prepare.ts';
@@ -64,6 +65,8 @@ async function applyToLive(services: ApiServices, request: WriteRequest, modifie
       );
     }
     const next = merged(request.target, current, modified);
+    if (namesUidOf(modified, current.object) && isSameBesides(definition, next, current.object))
+      keepLastApplied(next, current.object);
     const ifVersion = parseVersion(next.metadata?.resourceVersion);
     if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
     return decideReplacement(services, request, { name, current, next });
@@ -77,6 +80,30 @@ function merged(target: Target, current: Current, modified: JsonObject): KubeObj
   const live = servedJson(target, current.object);
   const lastApplied = lastAppliedOf(current.object) ?? null;
   return decodeServed(target, applyThreeWay(messageName, { lastApplied, live, modified }));
+}
+
+/** Whether the configuration is of this very object: what `get -o yaml` printed of it, altered or not. */
+function namesUidOf(config: JsonObject, live: KubeObject): boolean {
+  const uid = asObject(config.metadata)?.uid;
+  return uid !== undefined && uid === live.metadata?.uid;
+}
+
+/** Whether nothing but the note of what was applied would change. */
+function isSameBesides(definition: AnyDefinition, next: KubeObject, live: KubeObject): boolean {
+  const bare = (one: KubeObject): Uint8Array => {
+    const { [LAST_APPLIED]: _text, ...annotations } = one.metadata?.annotations ?? {};
+    return encodeForStore(definition, { ...one, metadata: { ...one.metadata, annotations } });
+  };
+  return equalBytes(bare(next), bare(live));
+}
+
+/** Applying an unaltered export is no news: what was applied before stays what later removals are judged by. */
+function keepLastApplied(next: KubeObject, live: KubeObject): void {
+  const { [LAST_APPLIED]: _text, ...annotations } = next.metadata?.annotations ?? {};
+  const kept = live.metadata?.annotations?.[LAST_APPLIED];
+  const all = kept === undefined ? annotations : { ...annotations, [LAST_APPLIED]: kept };
+  next.metadata = { ...next.metadata, annotations: sortedKeys(all) };
+  if (Object.keys(all).length === 0) delete next.metadata.annotations;
 }
 
 function lastAppliedOf(object: KubeObject): Json | undefined {

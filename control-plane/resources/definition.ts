@@ -65,6 +65,8 @@ export interface ResourceDefinition<T extends KubeObject> {
     readonly scale?: ScaleDefinition<T>;
     readonly binding?: boolean;
     readonly eviction?: boolean;
+    /** Makes tokens of a service account. */
+    readonly token?: boolean;
     /** Replaces the spec's finalizers only. */
     readonly finalize?: boolean;
   };

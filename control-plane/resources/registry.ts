@@ -6,11 +6,16 @@ import type { ResourceDefinition } from './definition.ts';
 import { deployment } from './deployment.ts';
 import { event } from './event.ts';
 import { lease } from './lease.ts';
+import { limitRange } from './limit-range.ts';
 import { namespace } from './namespace.ts';
 import { node } from './node.ts';
 import { pod } from './pod.ts';
+import { podDisruptionBudget } from './pod-disruption-budget.ts';
+import { priorityClass } from './priority-class.ts';
 import { replicaSet } from './replica-set.ts';
+import { resourceQuota } from './resource-quota.ts';
 import { secret } from './secret.ts';
+import { serviceAccount } from './service-account.ts';
 
 /** A definition whose kind is not known to the compiler. */
 export type AnyDefinition = ResourceDefinition<KubeObject>;
@@ -26,6 +31,11 @@ const registry = buildRegistry([
   erase(secret),
   erase(event),
   erase(lease),
+  erase(serviceAccount),
+  erase(resourceQuota),
+  erase(priorityClass),
+  erase(podDisruptionBudget),
+  erase(limitRange),
 ]);
 
 /** All definitions, in the order they are listed. */

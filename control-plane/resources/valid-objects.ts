@@ -53,6 +53,26 @@ export const VALID: Readonly<Record<string, Json>> = {
     metadata: { name: 'l', namespace: 'shop' },
     spec: { leaseDurationSeconds: 15 },
   },
+  ResourceQuota: {
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: { name: 'q', namespace: 'shop' },
+    spec: { hard: { pods: '10', 'requests.cpu': '2' } },
+  },
+  LimitRange: {
+    apiVersion: 'v1',
+    kind: 'LimitRange',
+    metadata: { name: 'r', namespace: 'shop' },
+    spec: { limits: [{ type: 'Container', max: { memory: '1Gi' }, min: { memory: '16Mi' } }] },
+  },
+  ServiceAccount: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'a', namespace: 'shop' } },
+  PriorityClass: { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'p' }, value: 7 },
+  PodDisruptionBudget: {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name: 'b', namespace: 'shop' },
+    spec: { minAvailable: 1, selector: { matchLabels: { app: 'web' } } },
+  },
 };
 
 /** The valid object of that kind. */

@@ -24,6 +24,16 @@ export interface WriteFlags {
   readonly fieldManager?: string;
 }
 
+/** Options of an apply. */
+export interface ApplyFlags extends WriteFlags {
+  /** Ownership of fields is kept track of, and what others own is refused with `Conflict`. */
+  readonly serverSide?: boolean;
+  /** With serverSide: what others own is taken over. */
+  readonly force?: boolean;
+  /** With dryRun: objects taken as being there. */
+  readonly assumed?: readonly ResourceTarget[];
+}
+
 /** What a write did. `object` is what is stored now, or would be. */
 export interface WriteResult {
   readonly action: apiv1.Action;
@@ -173,8 +183,10 @@ export class ApiClient {
   }
 
   /** Applies a configuration: creates, changes or leaves the object. */
-  apply(target: ResourceTarget, json: string, flags: WriteFlags = {}): Promise<WriteResult> {
-    return this.#write(apiv1.ResourcesService.apply, { target, json: Buffer.from(json), ...flags });
+  apply(target: ResourceTarget, json: string, flags: ApplyFlags = {}): Promise<WriteResult> {
+    const { assumed = [], ...rest } = flags;
+    const bytes = Buffer.from(json);
+    return this.#write(apiv1.ResourcesService.apply, { target, json: bytes, ...rest, assumed: [...assumed] });
   }
 
   /** Deletes an object, or marks it for deletion. */

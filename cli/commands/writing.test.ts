@@ -34,8 +34,8 @@ async function applied(...objects: object[]): Promise<string> {
 
 describe('apply', () => {
   test('created, unchanged, configured', async () => {
-    expect(await applied(deployment('a'), configMap('m'))).toBe('deployment.apps/a created\nconfigmap/m created\n');
-    expect(await applied(deployment('a'), configMap('m'))).toBe('deployment.apps/a unchanged\nconfigmap/m unchanged\n');
+    expect(await applied(deployment('a'), configMap('m'))).toBe('configmap/m created\ndeployment.apps/a created\n');
+    expect(await applied(deployment('a'), configMap('m'))).toBe('configmap/m unchanged\ndeployment.apps/a unchanged\n');
     expect(await applied(deployment('a', 'nginx:2'))).toBe('deployment.apps/a configured\n');
   });
 
@@ -115,7 +115,12 @@ describe('apply', () => {
   });
 
   const refused: readonly [string, readonly string[], string, string][] = [
-    ['no file', ['apply'], '', 'error: must specify -f, --filename with a file, folder, address or -\n'],
+    [
+      'no file',
+      ['apply'],
+      '',
+      'error: must specify -f, --filename with a file, folder, address or -, or -k with a folder\n',
+    ],
     [
       'a file that is not there',
       ['apply', '-f', '/no/such.yaml'],
@@ -130,12 +135,6 @@ describe('apply', () => {
       'error: STDIN:1:74: the namespace from the provided object "y" does not match the namespace "x". You must pass \'--namespace=y\' to perform this operation.\n' +
         '    1 | {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m","namespace":"y"}}\n' +
         `      | ${' '.repeat(73)}^\n`,
-    ],
-    [
-      'server-side apply',
-      ['apply', '--server-side', '-f', '-'],
-      '{}',
-      'error: --server-side: ownership of fields is not served yet; plain apply merges on the server already\n',
     ],
   ];
   test.each(refused)('refused: %s', async (_, args, stdin, stderr) => {

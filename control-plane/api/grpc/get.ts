@@ -25,6 +25,7 @@ export function getVerb(services: ApiServices): UnaryVerb<apiv1.GetRequest> {
         definition: target.served,
         ...servedEncoding(target, { object: entry.object, bytes: entry.value }),
         version: entry.version,
+        rowObject: request.rowObject,
       },
       outputOf(request.output),
     );

@@ -35,11 +35,16 @@ export function listVerb(services: ApiServices): UnaryVerb<apiv1.ListRequest> {
       continueText: request.continue ?? '',
       resourceVersion: request.resourceVersion ?? '',
       exact: request.exact === true,
-      maxBytes: MAX_STORED_BYTES[output],
+      maxBytes: MAX_STORED_BYTES[hasRowObjects(request) ? apiv1.Output.JSON : output],
       signal,
     });
-    return encodePage(target.served, inServedVersion(target, page), output);
+    return encodePage(target.served, inServedVersion(target, page), { output, rowObject: request.rowObject });
   };
+}
+
+/** Rows that bring their objects are as large as the objects. */
+function hasRowObjects({ output, rowObject }: apiv1.ListRequest): boolean {
+  return output === apiv1.Output.TABLE && (rowObject ?? apiv1.RowObject.NONE) !== apiv1.RowObject.NONE;
 }
 
 function inServedVersion(target: Target, page: ListPage): ListPage {
@@ -47,7 +52,11 @@ function inServedVersion(target: Target, page: ListPage): ListPage {
   return { ...page, entries: page.entries.map((entry) => servedEntry(target, entry)) };
 }
 
-function encodePage(definition: AnyDefinition, page: ListPage, output: apiv1.Output): Uint8Array {
+function encodePage(
+  definition: AnyDefinition,
+  page: ListPage,
+  { output, rowObject }: { readonly output: apiv1.Output; readonly rowObject: apiv1.RowObject | undefined },
+): Uint8Array {
   const reply: apiv1.ListReply = {
     resourceVersion: String(page.version),
     continue: page.continueText,
@@ -56,7 +65,7 @@ function encodePage(definition: AnyDefinition, page: ListPage, output: apiv1.Out
   };
   if (output === apiv1.Output.TABLE) {
     const rows = page.entries.flatMap(({ object, version }) =>
-      object === undefined ? [] : rowOf(definition, object, { version, withJson: false }),
+      object === undefined ? [] : rowOf(definition, object, { version, rowObject }),
     );
     return apiv1.ListReply.encode({ ...reply, table: { columns: columnsOf(definition), rows } }).finish();
   }

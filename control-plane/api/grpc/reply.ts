@@ -12,6 +12,8 @@ export interface Answer {
   /** The stored bytes, where the object came with them. */
   readonly bytes: Uint8Array;
   readonly version: number;
+  /** What of the object comes with a row; nothing unless asked for. */
+  readonly rowObject?: apiv1.RowObject | undefined;
 }
 
 const ACTIONS: Readonly<Record<WriteAction, apiv1.Action>> = {
@@ -43,13 +45,13 @@ export function writeReply(target: Target, outcome: WriteOutcome, output: apiv1.
   });
 }
 
-function form({ definition, object, bytes, version }: Answer, output: apiv1.Output): apiv1.ObjectReply {
+function form({ definition, object, bytes, version, rowObject }: Answer, output: apiv1.Output): apiv1.ObjectReply {
   switch (output) {
     case apiv1.Output.JSON:
       return { json: jsonOf(definition, object) };
     case apiv1.Output.TABLE:
       return {
-        table: { columns: columnsOf(definition), rows: [rowOf(definition, object, { version, withJson: false })] },
+        table: { columns: columnsOf(definition), rows: [rowOf(definition, object, { version, rowObject })] },
       };
     case apiv1.Output.NONE:
       return {};
@@ -72,11 +74,11 @@ export function columnsOf(definition: AnyDefinition): apiv1.Column[] {
   }));
 }
 
-/** One row of a kind's table. `withJson` adds the object itself, for label columns and sorting. */
+/** One row of a kind's table. `rowObject` adds the object or its metadata, for label columns and sorting. */
 export function rowOf(
   definition: AnyDefinition,
   object: KubeObject,
-  { version, withJson }: { readonly version: number; readonly withJson: boolean },
+  { version, rowObject }: { readonly version: number; readonly rowObject: apiv1.RowObject | undefined },
 ): apiv1.Row {
   const { namespace, name } = object.metadata ?? {};
   return {
@@ -84,8 +86,19 @@ export function rowOf(
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
     resourceVersion: String(version),
-    ...(withJson ? { json: jsonOf(definition, object) } : {}),
+    ...rowJson(definition, object, rowObject),
   };
+}
+
+function rowJson(
+  definition: AnyDefinition,
+  object: KubeObject,
+  rowObject: apiv1.RowObject | undefined,
+): Pick<apiv1.Row, 'json'> {
+  if (rowObject === apiv1.RowObject.WHOLE) return { json: jsonOf(definition, object) };
+  if (rowObject !== apiv1.RowObject.METADATA) return {};
+  const { managedFields: _, ...metadata } = object.metadata ?? {};
+  return { json: jsonOf(definition, { apiVersion: object.apiVersion, kind: object.kind, metadata } as KubeObject) };
 }
 
 /** Who an object is, with its kind's names. */

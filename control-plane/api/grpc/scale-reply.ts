@@ -23,10 +23,18 @@ export function scaleReply(
     },
     ...extra,
   };
-  if (output === apiv1.Output.JSON) reply.json = Buffer.from(JSON.stringify(toJson(SCALE_MESSAGE, scale)));
+  if (output === apiv1.Output.TABLE) reply.table = tableOf(scale);
+  else if (output === apiv1.Output.JSON) reply.json = Buffer.from(JSON.stringify(toJson(SCALE_MESSAGE, scale)));
   else if (output !== apiv1.Output.NONE) {
     const value = Buffer.from(autoscalingv1.Scale.encode(scale).finish());
     reply.object = { typeUrl: `type.googleapis.com/${SCALE_MESSAGE}`, value };
   }
   return apiv1.ObjectReply.encode(reply).finish();
+}
+
+function tableOf({ metadata, spec, status }: autoscalingv1.Scale): apiv1.Table {
+  const { name = '', namespace, resourceVersion, creationTimestamp = '' } = metadata ?? {};
+  const cells = [name, String(spec?.replicas ?? 0), String(status?.replicas ?? 0), creationTimestamp];
+  const columns = [{ name: 'NAME' }, { name: 'DESIRED' }, { name: 'AVAILABLE' }, { name: 'AGE', age: true }];
+  return { columns, rows: [{ cells, namespace, name, resourceVersion }] };
 }

@@ -30,9 +30,10 @@ export function watchVerb(services: ApiServices): StreamingVerb<apiv1.WatchReque
       sendInitialEvents: request.sendInitialEvents === true,
       bookmarks: request.bookmarks === true,
     };
+    const form = { output: outputOf(request.output), rowObject: request.rowObject };
     try {
       for await (const batch of watchObjects(services, target, options, signal)) {
-        yield* encodeBatch(target.served, inServedVersion(target, batch), outputOf(request.output));
+        yield* encodeBatch(target.served, inServedVersion(target, batch), form);
       }
     } catch (err) {
       throw hasReason(err, 'Expired') ? tooOld(options.resourceVersion, err) : err;
@@ -51,7 +52,13 @@ function inServedVersion(target: Target, batch: WatchBatch): WatchBatch {
   return { ...batch, events };
 }
 
-function* encodeBatch(definition: AnyDefinition, batch: WatchBatch, output: apiv1.Output): Generator<Uint8Array> {
+/** How a watcher wants its events. */
+interface EventForm {
+  readonly output: apiv1.Output;
+  readonly rowObject: apiv1.RowObject | undefined;
+}
+
+function* encodeBatch(definition: AnyDefinition, batch: WatchBatch, form: EventForm): Generator<Uint8Array> {
   if (batch.bookmark) {
     yield packOtherWatchEvent({
       type: apiv1.EventType.BOOKMARK,
@@ -63,7 +70,7 @@ function* encodeBatch(definition: AnyDefinition, batch: WatchBatch, output: apiv
   let parts: Buffer[] = [];
   let bytes = 0;
   for (const event of batch.events) {
-    const part = encodeOnce(definition, event, output);
+    const part = encodeOnce(definition, event, form);
     if (bytes > 0 && bytes + part.byteLength > MAX_REPLY_BYTES) {
       yield concat(parts, batch.unfiltered);
       parts = [];
@@ -100,21 +107,21 @@ function concat(parts: readonly Buffer[], unfiltered: boolean): Buffer {
 type Memo = Map<string, Buffer>;
 
 /** The event's bytes, made once however many watchers receive it. */
-function encodeOnce(definition: AnyDefinition, event: WatchedEvent, output: apiv1.Output): Buffer {
+function encodeOnce(definition: AnyDefinition, event: WatchedEvent, form: EventForm): Buffer {
   const { source } = event;
-  if (source === undefined) return encode(definition, event, output);
+  if (source === undefined) return encode(definition, event, form);
   source.memo ??= new Map<string, Buffer>();
   const memo = source.memo as Memo;
-  const key = `${event.type} ${output} ${event.entry === source.entry}`;
+  const key = `${event.type} ${form.output} ${form.rowObject ?? 0} ${event.entry === source.entry}`;
   let bytes = memo.get(key);
   if (bytes === undefined) {
-    bytes = encode(definition, event, output);
+    bytes = encode(definition, event, form);
     memo.set(key, bytes);
   }
   return bytes;
 }
 
-function encode(definition: AnyDefinition, event: WatchedEvent, output: apiv1.Output): Buffer {
+function encode(definition: AnyDefinition, event: WatchedEvent, { output, rowObject }: EventForm): Buffer {
   const { entry, version } = event;
   const type = EVENT_TYPES[event.type];
   if (output === apiv1.Output.OBJECT)
@@ -123,7 +130,7 @@ function encode(definition: AnyDefinition, event: WatchedEvent, output: apiv1.Ou
   const object = objectAt(event);
   if (output === apiv1.Output.NONE || object === undefined) return packOtherWatchEvent(base);
   if (output === apiv1.Output.JSON) return packOtherWatchEvent({ ...base, json: jsonOf(definition, object) });
-  const rows = [rowOf(definition, object, { version, withJson: false })];
+  const rows = [rowOf(definition, object, { version, rowObject })];
   return packOtherWatchEvent({ ...base, table: { columns: columnsOf(definition), rows } });
 }
 

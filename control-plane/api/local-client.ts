@@ -142,7 +142,8 @@ export class LocalResourceClient implements ResourceClient {
   #writeRequest(type: ResourceType, object: KubeObject, options: WriteOptions): WriteRequest {
     const { name = '', namespace } = object.metadata ?? {};
     const target = this.#target(type, { namespace, name }, options.subresource ?? '');
-    return { target, caller: this.#caller, dryRun: options.dryRun === true, signal: options.signal };
+    const { dryRun = false, fieldManager, signal } = options;
+    return { target, caller: this.#caller, dryRun, fieldManager, signal };
   }
 
   /** The caller keeps its object; what the request path changes is its own. */

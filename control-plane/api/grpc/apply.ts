@@ -5,6 +5,8 @@ import { parseJson } from '../request/decode.ts';
 import { resolveTarget } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
 import { applyObject } from '../write/apply.ts';
+import { CLIENT_SIDE_APPLY, checkFieldManager } from '../write/managed-fields/field-manager.ts';
+import { serverSideApply } from '../write/managed-fields/server-side-apply.ts';
 import type { WriteRequest } from '../write/write-request.ts';
 import { checkAccess, type UnaryVerb } from './call.ts';
 import { outputOf, writeReply } from './reply.ts';
@@ -19,10 +21,16 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     const own = { apiVersion: text(apiVersion), kind: text(kind) };
     const target = resolveTarget(named ? given : { ...given, ...own }, services.registry);
     checkAccess(caller, 'patch', target);
-    if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
+    const { serverSide = false, force = false } = request;
+    const fieldManager = checkFieldManager('PatchOptions', request.fieldManager);
+    if (target.subresource !== '' && !(serverSide && target.subresource === 'status')) {
+      throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
+    }
     const dryRun = request.dryRun === true;
     const write: WriteRequest = { target, caller, dryRun, assumed: assumedOf(request, dryRun) };
-    const outcome = await applyObject(services, write, config);
+    const outcome = serverSide
+      ? await serverSideApply(services, { ...write, fieldManager }, { config, force })
+      : await applyObject(services, { ...write, fieldManager: fieldManager || CLIENT_SIDE_APPLY }, config);
     return writeReply(target, outcome, outputOf(request.output));
   };
 }

@@ -9,6 +9,7 @@ import type { ApiServices } from '../services.ts';
 import { bindPod } from '../write/bind.ts';
 import { createObject } from '../write/create.ts';
 import { deleteObject } from '../write/delete.ts';
+import { checkFieldManager } from '../write/managed-fields/field-manager.ts';
 import type { WriteOutcome, WriteRequest } from '../write/write-request.ts';
 import { checkAccess, type UnaryVerb } from './call.ts';
 import { outputOf, writeReply } from './reply.ts';
@@ -18,7 +19,8 @@ export function createVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest>
   return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'create', target);
-    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true };
+    const fieldManager = checkFieldManager('CreateOptions', request.fieldManager);
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, fieldManager };
     const outcome = await carryOut(services, write, request);
     return writeReply(target, outcome, outputOf(request.output));
   };

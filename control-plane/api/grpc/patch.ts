@@ -6,6 +6,7 @@ import { getObject } from '../read/get.ts';
 import { decodeJson } from '../request/decode.ts';
 import { resolveTarget } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
+import { checkFieldManager } from '../write/managed-fields/field-manager.ts';
 import { type PatchBody, patchObject } from '../write/patch.ts';
 import { SCALE_MESSAGE, scaleOf, updateScale } from '../write/scale.ts';
 import type { WriteRequest } from '../write/write-request.ts';
@@ -27,7 +28,8 @@ export function patchVerb(services: ApiServices): UnaryVerb<apiv1.PatchRequest> 
     const type = TYPES.get(request.type ?? apiv1.PatchType.UNSPECIFIED);
     if (type === undefined) throw badRequest('the request names no type of patch (JSON, MERGE or STRATEGIC)');
     const body = { type, patch: parsePatch(request.patch) };
-    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, signal };
+    const fieldManager = checkFieldManager('PatchOptions', request.fieldManager);
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, fieldManager, signal };
     const output = outputOf(request.output);
     if (target.subresource === 'scale') {
       if (type === 'json') throw badRequest('the subresource "scale" takes merge patches only');

@@ -2,6 +2,7 @@ import { type apiv1, autoscalingv1 } from '../../../proto/index.ts';
 import { decodePayload } from '../request/decode.ts';
 import { resolveTarget } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
+import { checkFieldManager } from '../write/managed-fields/field-manager.ts';
 import { SCALE_MESSAGE, scaleOf, updateScale } from '../write/scale.ts';
 import { updateObject } from '../write/update.ts';
 import type { WriteRequest } from '../write/write-request.ts';
@@ -15,7 +16,8 @@ export function updateVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest>
   return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'update', target);
-    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true };
+    const fieldManager = checkFieldManager('UpdateOptions', request.fieldManager);
+    const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, fieldManager };
     const output = outputOf(request.output);
     if (target.subresource === 'scale') {
       const wanted = decodePayload(request, SCALE_MESSAGE, (bytes) => autoscalingv1.Scale.decode(bytes), false);

@@ -117,13 +117,23 @@ function lastAppliedOf(object: KubeObject): Json | undefined {
   }
 }
 
+/** Where a configuration belongs. */
+interface Place {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** What the annotation says of a configuration. */
+export function lastAppliedText(config: JsonObject, definition: AnyDefinition, at: Place): string {
+  const { annotations } = asObject(withLastApplied(config, definition, at).metadata) ?? {};
+  const text = asObject(annotations)?.[LAST_APPLIED];
+  return typeof text === 'string' ? text : '';
+}
+
 /** The configuration with its own text in the annotation, in the form kubectl writes: sorted keys, a final newline. */
-function withLastApplied(
-  config: JsonObject,
-  definition: AnyDefinition,
-  at: { readonly name: string; readonly namespace: string },
-): JsonObject {
-  const metadata = { ...(asObject(config.metadata) ?? {}), name: at.name } as JsonObject;
+function withLastApplied(config: JsonObject, definition: AnyDefinition, at: Place): JsonObject {
+  const { managedFields: _owners, ...written } = asObject(config.metadata) ?? {};
+  const metadata: JsonObject = { ...written, name: at.name };
   if (at.namespace !== '') metadata.namespace = at.namespace;
   const { [LAST_APPLIED]: _previous, ...annotations } = asObject(metadata.annotations) ?? {};
   const { status: _status, ...rest } = config;

@@ -10,11 +10,18 @@ import type { ApiServices } from '../services.ts';
 import { copyOf, encodeForStore } from '../stored-object.ts';
 import { generateName } from './generate-name.ts';
 import { guardedWrite } from './guarded-write.ts';
+import { type OwnersOf, setOwners } from './managed-fields/track-update.ts';
 import { admit, contextOf, countsGenerations, refuseInvalid, warningsFor } from './prepare.ts';
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
 /** How many generated names are tried before the caller learns that they are all taken. */
 const NAME_ATTEMPTS = 8;
+
+/** What is particular about a creation. */
+export interface CreateOptions {
+  /** Who owns what of it; without, nobody keeps track. */
+  readonly ownersOf?: OwnersOf;
+}
 
 /**
  * Creates `object` (a private copy, decoded but not defaulted). Throws `AlreadyExists`, `Invalid`, `Forbidden`,
@@ -24,6 +31,7 @@ export async function createObject(
   services: ApiServices,
   request: WriteRequest,
   object: KubeObject,
+  options: CreateOptions = {},
 ): Promise<WriteOutcome> {
   stampType(object, request.target.definition.type);
   const namespace = namespaceForWrite(request.target, object);
@@ -32,7 +40,7 @@ export async function createObject(
   if ((object.metadata?.resourceVersion ?? '') !== '') {
     throw badRequest('resourceVersion should not be set on objects to be created');
   }
-  const inNamespace = { ...request, target: { ...request.target, namespace } };
+  const inNamespace = { ...request, ...options, target: { ...request.target, namespace } };
   const generated = given === '' && prefix !== '';
   if (!generated) return createNamed(services, inNamespace, object, given);
   const bytes = encodeForStore(request.target.definition, object);
@@ -48,7 +56,7 @@ export async function createObject(
 
 async function createNamed(
   services: ApiServices,
-  request: WriteRequest,
+  request: WriteRequest & CreateOptions,
   object: KubeObject,
   name: string,
 ): Promise<WriteOutcome> {
@@ -70,6 +78,7 @@ async function createNamed(
   // Preparing may bring in messages that have defaults of their own.
   definition.setDefaults?.(object);
   refuseInvalid(definition, name === '' ? (meta.generateName ?? '') : name, validateObject(definition, object));
+  if (request.ownersOf !== undefined) setOwners(object, request.ownersOf(object));
   const outcome = await guardedWrite(services, request, name, (current) => {
     if (current !== undefined) throw alreadyExists(definition.type, name);
     return { type: 'put', object, action: 'created' };

@@ -50,7 +50,7 @@ export async function updateScale(
     if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
     const next: KubeObject = structuredClone(current.object);
     scale.setSpecReplicas(next, replicas);
-    return decideReplacement(services, whole, { name, current, next });
+    return decideReplacement(services, whole, { name, current, next, subresource: 'scale' });
   });
 }
 

@@ -6,6 +6,7 @@ import { nameForWrite, namespaceForWrite } from '../request/target.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { encodeForStore, equalBytes, parseVersion } from '../stored-object.ts';
 import { type Current, type Decision, guardedWrite } from './guarded-write.ts';
+import { type OwnersOf, ownersAfterUpdate, setOwners } from './managed-fields/track-update.ts';
 import { admit, countsGenerations, type LooseObject, refuseInvalid, warningsFor } from './prepare.ts';
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
@@ -39,6 +40,10 @@ export interface Replacement {
   readonly name: string;
   readonly current: Current;
   readonly next: KubeObject;
+  /** The subresource that was written, where it is none of the request's own (scale). */
+  readonly subresource?: string;
+  /** Who owns what afterwards; by default an update moves what it changes. */
+  readonly ownersOf?: OwnersOf;
 }
 
 /**
@@ -46,6 +51,26 @@ export interface Replacement {
  * says what to store. An object marked for deletion whose last finalizer goes is deleted.
  */
 export async function decideReplacement(
+  services: ApiServices,
+  request: WriteRequest,
+  replacement: Replacement,
+): Promise<Decision> {
+  const { current, next, ownersOf } = replacement;
+  const given = next.metadata?.managedFields;
+  const decision = await decideUntracked(services, request, replacement);
+  if (decision.type !== 'put') return decision;
+  const { object } = decision;
+  const old = current.object;
+  if (ownersOf !== undefined) setOwners(object, ownersOf(object));
+  else if (old.metadata?.managedFields !== undefined || given !== undefined) {
+    const subresource = replacement.subresource ?? request.target.subresource;
+    setOwners(object, ownersAfterUpdate(services, request, { old, object, given, subresource }));
+  }
+  return decision;
+}
+
+/** The decision, whoever owns what. */
+async function decideUntracked(
   services: ApiServices,
   request: WriteRequest,
   { name, current, next }: Replacement,

@@ -9,6 +9,8 @@ export interface WriteRequest {
   readonly target: Target;
   readonly caller: Caller;
   readonly dryRun: boolean;
+  /** In whose name fields are owned; the caller's when absent. */
+  readonly fieldManager?: string | undefined;
   /** Only of dry runs: what counts as being there. */
   readonly assumed?: AssumedObjects | undefined;
   /** Gives up waiting. The gRPC edge passes none: a write is short, and goes on when its client goes away. */

@@ -1,0 +1,15 @@
+/** Stored objects as server-side apply compares them. */
+import { type JsonObject, type KubeObject, toJson } from '../../../../proto/index.ts';
+import { messageNode, type SchemaNode } from '../../../merge/schema-node.ts';
+import type { AnyDefinition } from '../../services.ts';
+
+/** The schema of a kind's objects, in the version they are stored in. */
+export function nodeOf(definition: AnyDefinition): SchemaNode {
+  return messageNode(definition.type.messageName);
+}
+
+/** Kubernetes JSON of a stored object, without the record of who owns what. The argument is not changed. */
+export function wholeJson(definition: AnyDefinition, object: KubeObject): JsonObject {
+  const { managedFields: _owners, ...metadata } = object.metadata ?? {};
+  return toJson(definition.type.messageName, { ...object, metadata });
+}

@@ -33,8 +33,13 @@ export interface ApiErrorOptions {
   readonly causes?: readonly ErrorCause[];
   /** Milliseconds after which a retry may succeed. */
   readonly retryAfterMs?: number;
+  /** With `Expired` of a list's next page: the token that goes on all the same, at a newer version. */
+  readonly continueToken?: string;
   readonly cause?: unknown;
 }
+
+/** Reason of the cause that says a version named in a request is newer than all a server has seen. */
+export const VERSION_TOO_LARGE = 'ResourceVersionTooLarge';
 
 /** Reasons after which the same request may succeed later without being changed. */
 const RETRYABLE: ReadonlySet<StatusReason> = new Set(['TooManyRequests', 'Timeout', 'ServiceUnavailable']);
@@ -44,6 +49,7 @@ export class ApiError extends Error {
   readonly reason: StatusReason;
   readonly causes: readonly ErrorCause[];
   readonly retryAfterMs: number | undefined;
+  readonly continueToken: string | undefined;
 
   constructor(reason: StatusReason, message: string, options: ApiErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -51,6 +57,7 @@ export class ApiError extends Error {
     this.reason = reason;
     this.causes = options.causes ?? [];
     this.retryAfterMs = options.retryAfterMs;
+    this.continueToken = options.continueToken;
   }
 
   /** Whether the same request may succeed later, unchanged. A `Conflict` may not: the caller must read again first. */

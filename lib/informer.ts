@@ -10,7 +10,7 @@ import type { KubeObject, ResourceType } from '../proto/index.ts';
 import { Backoff, type BackoffOptions } from './backoff.ts';
 import type { ObjectEvent, ResourceClient, SelectOptions } from './client/resource-client.ts';
 import { type Clock, sleep, systemClock } from './clock.ts';
-import { hasReason } from './errors.ts';
+import { ApiError, hasReason, VERSION_TOO_LARGE } from './errors.ts';
 import { compareVersions } from './resource-version.ts';
 
 /** What to do when objects come, change and go. */
@@ -182,7 +182,7 @@ export class Informer<T extends KubeObject> {
         await this.#watch(signal, backoff);
       } catch (err) {
         if (signal.aborted) break;
-        if (hasReason(err, 'Expired') && !relist) {
+        if (mustList(err) && !relist) {
           this.#options.log?.debug(
             { kind: this.type.kind, rev: this.#version },
             'watch version expired, listing again',
@@ -310,6 +310,14 @@ export class Informer<T extends KubeObject> {
     plan();
     return () => cancel();
   }
+}
+
+/** Whether the version watched from is of no use: forgotten, or of a future that this store does not have (any more). */
+function mustList(err: unknown): boolean {
+  return (
+    hasReason(err, 'Expired') ||
+    (err instanceof ApiError && err.causes.some(({ reason }) => reason === VERSION_TOO_LARGE))
+  );
 }
 
 function sameVersion(a: KubeObject, b: KubeObject): boolean {

@@ -56,7 +56,7 @@ export function statusError({ code, message, details, cause }: CallStatus): ApiE
   const byCode = REASON_OF_CODE[code] ?? 'InternalError';
   if (details === undefined) return new ApiError(byCode, message, options);
   const status = apiv1.StatusDetails.decode(details);
-  const { reason = '', retryAfterMs = 0, omitted = 0 } = status;
+  const { reason = '', retryAfterMs = 0, omitted = 0, continueToken = '' } = status;
   const causes = (status.causes ?? []).map((each) => ({
     field: each.field ?? '',
     reason: each.reason ?? '',
@@ -67,6 +67,7 @@ export function statusError({ code, message, details, cause }: CallStatus): ApiE
     ...options,
     causes,
     ...(retryAfterMs > 0 ? { retryAfterMs } : {}),
+    ...(continueToken === '' ? {} : { continueToken }),
   });
 }
 

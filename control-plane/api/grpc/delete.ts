@@ -30,20 +30,25 @@ export function deleteCollectionVerb(services: ApiServices): UnaryVerb<apiv1.Del
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'deletecollection', target);
     if (target.name !== '') throw badRequest('the deletion of a collection names no object');
-    const deleted = await deleteCollection(
+    const { deleted, continueText } = await deleteCollection(
       services,
       { target, caller, dryRun: request.dryRun === true, signal },
       {
-        selectors: { labelSelector: request.labelSelector ?? '', fieldSelector: request.fieldSelector ?? '' },
+        selectors: {
+          labelSelector: request.labelSelector ?? '',
+          fieldSelector: request.fieldSelector ?? '',
+          limit: request.limit ?? 0,
+          continueText: request.continue ?? '',
+        },
         deletion: {
           propagationPolicy: request.propagationPolicy ?? '',
           gracePeriodSeconds: request.gracePeriodSeconds,
-          uid: undefined,
-          resourceVersion: undefined,
+          uid: request.uid,
+          resourceVersion: request.resourceVersion,
         },
       },
     );
     const identities = deleted.map((object) => identityOf(target.served.type, object));
-    return apiv1.DeleteCollectionReply.encode({ deleted: identities }).finish();
+    return apiv1.DeleteCollectionReply.encode({ deleted: identities, continue: continueText }).finish();
   };
 }

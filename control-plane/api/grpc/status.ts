@@ -44,6 +44,7 @@ function encodeDetails(error: ApiError): { readonly bytes: Uint8Array; readonly 
       message,
       causes: causes.slice(0, kept),
       ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+      ...(error.continueToken === undefined ? {} : { continueToken: error.continueToken }),
       omitted,
     }).finish();
     if (bytes.byteLength <= MAX_DETAILS_BYTES || kept === 0) return { bytes, message };

@@ -4,6 +4,7 @@ import { badRequest } from '../api-errors.ts';
 
 /** Where the next page of a list begins, and of which version it is. */
 export interface ContinueToken {
+  /** 0 for whatever is the latest when the token is used: what a client gets in place of a token that expired. */
   readonly version: ResourceVersion;
   /** The key after which the page begins. */
   readonly after: string;
@@ -29,7 +30,7 @@ export function decodeContinue(text: string, prefix: string): ContinueToken {
     format !== FORMAT ||
     typeof version !== 'number' ||
     !Number.isSafeInteger(version) ||
-    version < INDEX_SPAN ||
+    (version !== 0 && version < INDEX_SPAN) ||
     typeof after !== 'string'
   ) {
     throw badRequest('continue key is not valid: it is not one this server gave');
@@ -38,11 +39,12 @@ export function decodeContinue(text: string, prefix: string): ContinueToken {
   return { version, after };
 }
 
-/** The version a token was made for is gone: how to go on. */
-export function continueExpired(cause: unknown): ApiError {
+/** The version a token was made for is gone: how to go on, with a token for the rest of the list as it is by then. */
+export function continueExpired(expired: ContinueToken, cause: unknown): ApiError {
   return new ApiError(
     'Expired',
-    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
-    { cause },
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, ' +
+      'or go on with the continue token of this error: the rest of the list is then newer than the pages before.',
+    { cause, continueToken: encodeContinue({ version: 0, after: expired.after }) },
   );
 }

@@ -44,7 +44,7 @@ function withoutEffect(registry: KindRegistry): apiv1.ExplainReply[] {
   const replies = registry.definitions.map((definition): apiv1.ExplainReply => {
     const reply = replyOf(definition);
     if (reply.unsupported !== undefined) return reply;
-    const schema = messageSchema(definition.type.messageName);
+    const schema = schemaOf(definition);
     const detail = { recursive: true, unsupportedOnly: true, depth: 0, leaveOut };
     return { ...reply, field: describeKind(definition, schema, detail) };
   });
@@ -94,7 +94,7 @@ function walk(schema: MessageSchema, names: readonly string[], kind: string): [F
       throw badRequest(`field "${name}" does not exist in ${of}${hint}`);
     }
     path = joinPath(path, name);
-    message = found.isMessage ? messageSchema(found.type) : undefined;
+    message = found.isMessage ? below(found) : undefined;
   }
   if (found === undefined) throw badRequest('name a field');
   return [found, path];
@@ -112,7 +112,7 @@ function elsewhere(message: MessageSchema | undefined, name: string): string {
         if (field.name.toLowerCase() === name.toLowerCase()) return ` (did you mean "${below}"?)`;
         if (!field.isMessage || seen.has(field.type)) continue;
         seen.add(field.type);
-        next.push({ message: messageSchema(field.type), path: below });
+        next.push({ message: below(field), path: below });
       }
     }
     level = next;
@@ -132,7 +132,7 @@ interface Detail {
 
 function describeField(field: FieldSchema, path: string, detail: Detail): apiv1.ExplainField {
   const below = field.isMessage && (detail.depth === 0 || (detail.recursive && detail.depth < MAX_DEPTH));
-  const message = field.isMessage ? messageSchema(field.type) : undefined;
+  const message = field.isMessage ? below(field) : undefined;
   return {
     name: field.name,
     path,

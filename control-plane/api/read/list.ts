@@ -1,6 +1,6 @@
-import { ApiError, hasReason } from '../../../lib/errors.ts';
+import { ApiError, hasReason, VERSION_TOO_LARGE } from '../../../lib/errors.ts';
 import type { KubeObject } from '../../../proto/index.ts';
-import { INDEX_SPAN, type ResourceVersion } from '../../store/store.ts';
+import { LAST_INDEX, type ResourceVersion, revisionOf, versionOf } from '../../store/store.ts';
 import { badRequest } from '../api-errors.ts';
 import { collectionPrefix } from '../keys.ts';
 import type { Target } from '../request/target.ts';
@@ -42,13 +42,22 @@ export interface ListPage {
   readonly remaining: number;
 }
 
-/** Pages of a list that was cut are served from the same picture as its first page, as long as that is kept. */
-const shelf = new SnapshotShelf<ReadEntry>();
+/** Pages of a list that was cut are served from the same picture as its first page, as long as that is kept: per cache. */
+const shelves = new WeakMap<ApiServices['cache'], SnapshotShelf<ReadEntry>>();
+
+function shelfOf({ cache }: ApiServices): SnapshotShelf<ReadEntry> {
+  let shelf = shelves.get(cache);
+  if (shelf === undefined) {
+    shelf = new SnapshotShelf();
+    shelves.set(cache, shelf);
+  }
+  return shelf;
+}
 
 /** Lists a collection, all pages of one version. Throws `Expired` for a version that is gone. */
 export async function listObjects(services: ApiServices, target: Target, options: ListOptions): Promise<ListPage> {
   const { definition } = target;
-  if (options.limit < 0) throw badRequest(`limit: Invalid value: ${options.limit}: must be greater than or equal to 0`);
+  checkOptions(options);
   const selection = compileSelection(definition, { ...options, name: target.name });
   const prefix = collectionPrefix(definition.type, target.namespace);
   const { entries, version, from } = await readPicture(services, definition, { prefix, options });
@@ -66,7 +75,7 @@ export async function listObjects(services: ApiServices, target: Target, options
   }
   const more = at < entries.length && (selection.everything || anyLeft(entries, at, selection.matches));
   if (!more) return { entries: page, version, continueText: '', remaining: 0 };
-  shelf.keep(prefix, version, entries);
+  shelfOf(services).keep(prefix, version, entries);
   const after = entries[at - 1]?.key ?? prefix;
   return {
     entries: page,
@@ -74,6 +83,18 @@ export async function listObjects(services: ApiServices, target: Target, options
     continueText: encodeContinue({ version, after }),
     remaining: selection.everything ? entries.length - at : 0,
   };
+}
+
+function checkOptions({ limit, continueText, resourceVersion, exact }: ListOptions): void {
+  if (limit < 0) throw badRequest(`limit: Invalid value: ${limit}: must be greater than or equal to 0`);
+  if (continueText !== '' && resourceVersion !== '' && resourceVersion !== '0') {
+    throw badRequest('specifying resource version is not allowed when using continue');
+  }
+  if (!exact) return;
+  if (continueText !== '') throw badRequest('an exact resource version is not allowed when using continue');
+  if (resourceVersion === '' || resourceVersion === '0') {
+    throw badRequest(`resourceVersion: Invalid value: "${resourceVersion}": a list at exactly a version must name it`);
+  }
 }
 
 function anyLeft(entries: readonly ReadEntry[], at: number, matches: (object: KubeObject) => boolean): boolean {
@@ -98,9 +119,14 @@ async function readPicture(
 ): Promise<Picture> {
   if (options.continueText !== '') {
     const token = decodeContinue(options.continueText, prefix);
+    if (token.version === 0) {
+      await services.cache.catchUp(options.signal);
+      const latest = services.cache.list(prefix);
+      return { ...latest, from: firstAfter(latest.entries, token.after) };
+    }
     const entries = await atVersion(services, definition, { prefix, version: token.version, options }).catch(
       (err: unknown) => {
-        throw hasReason(err, 'Expired') ? continueExpired(err) : err;
+        throw hasReason(err, 'Expired') ? continueExpired(token, err) : err;
       },
     );
     return { entries, version: token.version, from: firstAfter(entries, token.after) };
@@ -108,14 +134,11 @@ async function readPicture(
   const wanted = parseVersion(options.resourceVersion);
   if (Number.isNaN(wanted)) throw badRequest(`resourceVersion: Invalid value: "${options.resourceVersion}"`);
   if (wanted === undefined) await services.cache.catchUp(options.signal);
-  else if (options.exact && wanted >= INDEX_SPAN) {
-    return {
-      entries: await atVersion(services, definition, { prefix, version: wanted, options }),
-      version: wanted,
-      from: 0,
-    };
-  } else if (wanted > 0) {
-    await waitForVersion(services, wanted, options.signal);
+  else if (wanted > 0) await waitForVersion(services, wanted, options.signal);
+  if (wanted !== undefined && options.exact) {
+    // Of a transaction all is shown or nothing, so the version of one of its objects means the whole of it.
+    const version = versionOf(Math.max(revisionOf(wanted), 1), LAST_INDEX);
+    return { entries: await atVersion(services, definition, { prefix, version, options }), version, from: 0 };
   }
   return { ...services.cache.list(prefix), from: 0 };
 }
@@ -123,7 +146,12 @@ async function readPicture(
 /** Longest wait for a version a client has seen elsewhere and this server has not. */
 const MAX_VERSION_WAIT_MS = 3_000;
 
-async function waitForVersion(services: ApiServices, version: ResourceVersion, signal?: AbortSignal): Promise<void> {
+/** Waits until this server has seen `version`. Throws `Timeout` with the cause `ResourceVersionTooLarge` after 3 s. */
+export async function waitForVersion(
+  services: ApiServices,
+  version: ResourceVersion,
+  signal?: AbortSignal,
+): Promise<void> {
   if (services.cache.version >= version) return;
   const deadline = AbortSignal.timeout(MAX_VERSION_WAIT_MS);
   try {
@@ -132,6 +160,7 @@ async function waitForVersion(services: ApiServices, version: ResourceVersion, s
     if (!deadline.aborted) throw err;
     throw new ApiError('Timeout', `Too large resource version: ${version}, current: ${services.cache.version}`, {
       retryAfterMs: 1_000,
+      causes: [{ field: '', reason: VERSION_TOO_LARGE, message: 'Too large resource version' }],
       cause: err,
     });
   }
@@ -148,6 +177,7 @@ async function atVersion(
   definition: AnyDefinition,
   { prefix, version, options }: ExactRead,
 ): Promise<readonly ReadEntry[]> {
+  const shelf = shelfOf(services);
   const kept = shelf.find(prefix, version);
   if (kept !== undefined) return kept;
   const page = await services.store.list(prefix, { at: version }, options.signal);

@@ -14,6 +14,7 @@ interface Kept<E> {
  */
 export class SnapshotShelf<E> {
   readonly #kept = new Map<string, Kept<E>>();
+  #timer: NodeJS.Timeout | undefined;
 
   /** Keeps a picture for a while. */
   keep(prefix: string, version: ResourceVersion, entries: readonly E[]): void {
@@ -21,10 +22,20 @@ export class SnapshotShelf<E> {
     const nowMs = performance.now();
     this.#kept.delete(key);
     this.#kept.set(key, { entries, sinceMs: nowMs });
+    this.#clear(nowMs);
+  }
+
+  /** Drops what is too old or too much, and comes back for the rest: nobody may ever page again. */
+  #clear(nowMs: number): void {
     for (const [name, { sinceMs }] of this.#kept) {
       if (this.#kept.size <= MAX_KEPT && nowMs - sinceMs <= MAX_AGE_MS) break;
       this.#kept.delete(name);
     }
+    if (this.#kept.size === 0 || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#clear(performance.now());
+    }, MAX_AGE_MS).unref();
   }
 
   /** The picture of that version, if it is still here. */

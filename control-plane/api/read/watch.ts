@@ -7,6 +7,7 @@ import { collectionPrefix } from '../keys.ts';
 import type { Target } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
 import { parseVersion } from '../stored-object.ts';
+import { waitForVersion } from './list.ts';
 import { compileSelection, type Selection } from './selection.ts';
 
 /** How to watch. */
@@ -61,13 +62,16 @@ export async function* watchObjects(
   let from = asked ?? 0;
   if (from === 0 || options.sendInitialEvents) {
     if (asked === undefined) await services.cache.catchUp(signal);
-    else if (from > 0) await services.cache.waitFor(from, signal);
+    else if (from > 0) await waitForVersion(services, from, signal);
     const list = services.cache.list(prefix);
     yield* initialEvents(list.entries, list.version, selection);
     if (options.sendInitialEvents) {
       yield { events: [], version: list.version, bookmark: true, initialEventsEnd: true, unfiltered: false };
     }
     from = list.version;
+  } else {
+    // A version from the future (of a store since restored from a backup, say) would wait in silence and miss everything.
+    await waitForVersion(services, from, signal);
   }
   const cacheOptions = {
     ...(options.bookmarks ? { bookmarkIntervalMs: BOOKMARK_INTERVAL_MS } : {}),

@@ -7,23 +7,38 @@ import type { WriteRequest } from './write-request.ts';
 
 /** Deletions under way at once; the store commits them in groups. */
 const PARALLEL = 64;
+/** Objects deleted in one call: the reply names each of them. */
+const MAX_OBJECTS = 10_000;
 
 /** What a collection's deletion selects. */
 export interface CollectionSelectors {
   readonly labelSelector: string;
   readonly fieldSelector: string;
+  /** Most objects in this call; 0 for no limit of the caller's. */
+  readonly limit: number;
+  /** From the call before; empty for the first. */
+  readonly continueText: string;
 }
 
-/** Deletes everything selected that is there when the call begins. Gives the objects deleted or marked. */
+/** What a call deleted or marked, and how to go on: empty when nothing selected is left. */
+export interface DeletedCollection {
+  readonly deleted: readonly KubeObject[];
+  readonly continueText: string;
+}
+
+/**
+ * Deletes everything selected that is there when the (first) call begins. What cannot be deleted ends the call with its error
+ * once the deletions under way have settled; preconditions hold for every object.
+ */
 export async function deleteCollection(
   services: ApiServices,
   request: WriteRequest,
   { selectors, deletion }: { readonly selectors: CollectionSelectors; readonly deletion: DeletionOptions },
-): Promise<KubeObject[]> {
-  const { entries } = await listObjects(services, request.target, {
+): Promise<DeletedCollection> {
+  const limit = selectors.limit === 0 ? MAX_OBJECTS : Math.min(selectors.limit, MAX_OBJECTS);
+  const { entries, continueText } = await listObjects(services, request.target, {
     ...selectors,
-    limit: 0,
-    continueText: '',
+    limit,
     resourceVersion: '',
     exact: false,
     maxBytes: Number.POSITIVE_INFINITY,
@@ -42,7 +57,8 @@ export async function deleteCollection(
         if (!hasReason(err, 'NotFound')) throw err;
       }
     });
-    await Promise.all(group);
+    const failed = (await Promise.allSettled(group)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
-  return deleted;
+  return { deleted, continueText };
 }

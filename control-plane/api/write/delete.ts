@@ -68,10 +68,10 @@ interface Deletion {
 function decideDeletion(services: ApiServices, definition: AnyDefinition, { object, options }: Deletion): Decision {
   const meta = { ...object.metadata };
   const marked: LooseObject = { ...object, metadata: meta };
-  const finalizers = withPolicy(
-    meta.finalizers ?? [],
-    options.propagationPolicy || (definition.defaultPropagation ?? ''),
-  );
+  definition.prepareForDelete?.(marked, rfc3339(services.now()));
+  Object.assign(meta, marked.metadata);
+  marked.metadata = meta;
+  const finalizers = withPolicy(meta.finalizers ?? [], options.propagationPolicy, definition.defaultPropagation ?? '');
   if (finalizers.length === 0) delete meta.finalizers;
   else meta.finalizers = finalizers;
   const graceSeconds = graceFor(definition, object, options);
@@ -93,7 +93,10 @@ function decideDeletion(services: ApiServices, definition: AnyDefinition, { obje
   return { type: 'put', object: marked, action: 'deleting' };
 }
 
-function withPolicy(finalizers: readonly string[], policy: string): string[] {
+/** A policy asked for wins; else the one that the finalizers carry already; else the kind's own. */
+function withPolicy(finalizers: readonly string[], asked: string, ofKind: string): string[] {
+  const carried = finalizers.includes(ORPHAN_FINALIZER) || finalizers.includes(FOREGROUND_FINALIZER);
+  const policy = asked === '' && !carried ? ofKind : asked;
   if (policy === '') return [...finalizers];
   const others = finalizers.filter((finalizer) => finalizer !== ORPHAN_FINALIZER && finalizer !== FOREGROUND_FINALIZER);
   if (policy === 'Orphan') return [...others, ORPHAN_FINALIZER];
@@ -108,8 +111,10 @@ function graceFor(definition: AnyDefinition, object: KubeObject, options: Deleti
   if (asked !== undefined && asked < 0) {
     throw badRequest(`gracePeriodSeconds: Invalid value: ${asked}: must be greater than or equal to 0`);
   }
-  if (graceful.removableAtOnce(object)) return 0;
-  const already = object.metadata?.deletionGracePeriodSeconds;
-  const wanted = asked ?? graceful.defaultSeconds(object);
-  return object.metadata?.deletionTimestamp === undefined || already === undefined ? wanted : Math.min(wanted, already);
+  if (object.metadata?.deletionTimestamp !== undefined) {
+    // Under way already: only who names a time may shorten what is left, never lengthen it.
+    const left = object.metadata.deletionGracePeriodSeconds ?? 0;
+    return Math.min(asked ?? left, left);
+  }
+  return graceful.removableAtOnce(object) ? 0 : (asked ?? graceful.defaultSeconds(object));
 }

@@ -1,9 +1,12 @@
 import type { KubeObject } from '../../../proto/index.ts';
-import type { StoreEntry, WriteResult } from '../../store/store.ts';
+import type { StoreEntry, StoreWrite } from '../../store/store.ts';
+import { commitCounted } from '../admission/commit-counted.ts';
+import { seenByAdmission } from '../admission/seen-by-admission.ts';
 import { modifiedConflict } from '../api-errors.ts';
 import { objectKey } from '../keys.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { copyOf, encodeForStore, equalBytes, withVersion } from '../stored-object.ts';
+import { KeyTurns } from './key-turns.ts';
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
 /** The object a decision is made about: a private copy, fresh for each attempt. */
@@ -24,10 +27,13 @@ export type Decide = (current: Current | undefined) => Decision | Promise<Decisi
 /** How often a decision is made anew because somebody else was faster, before we give up with `Conflict`. */
 const MAX_ATTEMPTS = 20;
 
+/** Who waits for a turn at which key, per store. */
+const turnsByStore = new WeakMap<ApiServices['store'], KeyTurns>();
+
 /**
  * Reads, decides, and writes if nobody changed the object in between; otherwise decides again with what is there now. The
  * first look is at the cache: when that is behind, compare-and-swap notices. A write that changes nothing is not written
- * and keeps its resourceVersion.
+ * and keeps its resourceVersion. A dry run does all but the writing, on what is stored at that moment.
  */
 export async function guardedWrite(
   services: ApiServices,
@@ -38,31 +44,42 @@ export async function guardedWrite(
   const { definition, namespace } = request.target;
   const key = objectKey(definition.type, namespace, name);
   const readLatest = (): Promise<StoreEntry | undefined> => services.store.get(key, request.signal);
-  let entry: StoreEntry | undefined = services.cache.get(key);
-  let fresh = false;
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    // A refusal, or the news that there is nothing to do, may come from what the cache has not seen yet.
-    const step = await attemptOnce(services, request, { key, entry, decide }).catch((err: unknown) => ({
-      refused: err,
-    }));
-    if ('current' in step) {
-      entry = step.current;
-      fresh = true;
-      continue;
-    }
-    const final = 'refused' in step ? undefined : step.done;
-    if (!fresh && (final === undefined || final.action === 'unchanged')) {
-      const latest = await readLatest();
-      fresh = true;
-      if (latest?.version !== entry?.version) {
-        entry = latest;
+  let entry: StoreEntry | undefined = request.dryRun ? await readLatest() : services.cache.get(key);
+  let fresh = request.dryRun;
+  const turns = turnsByStore.get(services.store) ?? new KeyTurns();
+  turnsByStore.set(services.store, turns);
+  let turn: Awaited<ReturnType<KeyTurns['take']>> | undefined;
+  try {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      // A refusal, or the news that there is nothing to do, may come from what the cache has not seen yet.
+      const step = await attemptOnce(services, request, { key, entry, decide }).catch((err: unknown) => ({
+        refused: err,
+      }));
+      if ('current' in step) {
+        entry = step.current;
+        fresh = true;
+        if (turn === undefined) {
+          turn = await turns.take(key);
+          // Of those who waited for their turns, each finds what the one before left.
+          if (turn.waited) entry = await readLatest();
+        }
         continue;
       }
+      if (!fresh && ('refused' in step || step.done.version === entry?.version)) {
+        const latest = await readLatest();
+        fresh = true;
+        if (latest?.version !== entry?.version) {
+          entry = latest;
+          continue;
+        }
+      }
+      if ('refused' in step) throw step.refused;
+      return step.done;
     }
-    if ('refused' in step) throw step.refused;
-    return step.done;
+    throw modifiedConflict(definition.type, name);
+  } finally {
+    turn?.end();
   }
-  throw modifiedConflict(definition.type, name);
 }
 
 function toCurrent(definition: AnyDefinition, entry: StoreEntry | undefined): Current | undefined {
@@ -83,9 +100,12 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
   const { key, entry } = attempt;
   const decision = await attempt.decide(toCurrent(definition, entry));
   if (decision.type === 'keep') return { done: kept(definition, entry, decision.action) };
+  const { namespace } = request.target;
+  const counted = { definition, namespace, name: decision.object.metadata?.name ?? '' };
   if (decision.type === 'delete') {
     if (entry === undefined || request.dryRun) return { done: removed(definition, entry, entry?.version ?? 0) };
-    const result = await services.store.commitEach({ type: 'delete', key, ifVersion: entry.version }, request.signal);
+    const write: StoreWrite = { type: 'delete', key, ifVersion: entry.version };
+    const result = await commitCounted(services, { ...counted, write, after: undefined, entry }, request);
     return result.ok ? { done: removed(definition, entry, result.version) } : { current: result.current };
   }
   const bytes = encodeForStore(definition, decision.object);
@@ -93,19 +113,16 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
   if (entry !== undefined && equalBytes(bytes, entry.value)) {
     return { done: kept(definition, entry, decision.action === 'deleting' ? 'deleting' : 'unchanged') };
   }
-  const result: WriteResult = request.dryRun
-    ? { ok: true, version }
-    : await services.store.commitEach(
-        {
-          type: 'put',
-          key,
-          value: bytes,
-          ifVersion: version,
-          ...(definition.storedSeconds === undefined ? {} : { ttlSeconds: definition.storedSeconds }),
-        },
-        request.signal,
-      );
+  const write: StoreWrite = {
+    type: 'put',
+    key,
+    value: bytes,
+    ifVersion: version,
+    ...(definition.storedSeconds === undefined ? {} : { ttlSeconds: definition.storedSeconds }),
+  };
+  const result = await commitCounted(services, { ...counted, write, after: decision.object, entry }, request);
   if (!result.ok) return { current: result.current };
+  if (!request.dryRun) await seenByAdmission(services, request.target, result.version);
   const object = result.version === 0 ? decision.object : withVersion(decision.object, result.version);
   return { done: { action: decision.action, object, bytes, version: result.version, warnings: [] } };
 }

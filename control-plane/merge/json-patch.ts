@@ -26,10 +26,19 @@ export function jsonPatch(target: Json, patch: Json): Json {
   // Paths start inside a wrapper, so that an operation may replace the whole document.
   const wrapper = { root: structuredClone(target) };
   for (const [index, operation] of operations.entries()) {
-    const [error] = applyPatch(wrapper, [rooted(operation)]);
-    if (error) throw refusal(index, operation, error);
+    const error = carryOut(wrapper, operation);
+    if (error !== null) throw refusal(index, operation, error);
   }
   return wrapper.root;
+}
+
+/** What stands in the way of the operation. The library throws where a path leads into a text or a number. */
+function carryOut(wrapper: object, operation: PlainOperation): Error | null {
+  try {
+    return applyPatch(wrapper, [rooted(operation)])[0] ?? null;
+  } catch (err) {
+    return err instanceof Error ? err : new Error(String(err));
+  }
 }
 
 interface PlainOperation {

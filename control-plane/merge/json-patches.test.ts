@@ -78,6 +78,15 @@ describe('a JSON patch', () => {
       'BadRequest',
       'cannot be moved into a part of itself',
     ],
+    [
+      'a path into a text',
+      [
+        { op: 'replace', path: '/a', value: 'text' },
+        { op: 'move', from: '/a/0', path: '/b' },
+      ],
+      'Invalid',
+      '/a/0 or /b is missing or cannot hold it',
+    ],
     ['an unknown operation', [{ op: 'merge', path: '/a' }], 'BadRequest', 'op "merge" must be one of add, replace'],
     ['no value', [{ op: 'add', path: '/a' }], 'BadRequest', 'add needs a value'],
     ['no source', [{ op: 'copy', path: '/a' }], 'BadRequest', 'copy needs from'],

@@ -15,7 +15,7 @@ import { apiv1, streamsv1 } from '../../../proto/index.ts';
 import type { ApiServices } from '../services.ts';
 import type { AgentCalls } from '../streams/agent-calls.ts';
 import { applyVerb } from './apply.ts';
-import { type CallEnvironment, streaming, unary } from './call.ts';
+import { type CallEnvironment, streaming, tolerant, unary } from './call.ts';
 import { type ClusterFacts, explainVerb, listKindsVerb, versionVerb } from './cluster.ts';
 import { createVerb } from './create.ts';
 import { deleteCollectionVerb, deleteVerb } from './delete.ts';
@@ -140,6 +140,7 @@ function bytesOut(service: object): AnyService {
       name,
       {
         ...method,
+        requestDeserialize: tolerant(method.requestDeserialize),
         responseSerialize: (bytes: Uint8Array) =>
           Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
       },

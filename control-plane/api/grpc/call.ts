@@ -6,7 +6,7 @@ import type {
   StatusObject,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { ApiError } from '../../../lib/errors.ts';
+import { ApiError, errorMessage } from '../../../lib/errors.ts';
 import { type Attempt, authorize, type Caller } from '../request/caller.ts';
 import type { Target } from '../request/target.ts';
 import { callerOf } from './authenticate.ts';
@@ -32,11 +32,37 @@ export interface CallEnvironment {
   readonly stopping: AbortSignal;
 }
 
+/** A request whose bytes are no message of its type. grpc-js would answer that with `INTERNAL`, as if it were our fault. */
+class Undecodable {
+  readonly cause: unknown;
+
+  constructor(cause: unknown) {
+    this.cause = cause;
+  }
+}
+
+/** Decodes requests; those that cannot be decoded are refused by the verb's own wrapper. */
+export function tolerant<Request>(decode: (bytes: Buffer) => Request): (bytes: Buffer) => Request {
+  return (bytes) => {
+    try {
+      return decode(bytes);
+    } catch (err) {
+      return new Undecodable(err) as Request;
+    }
+  };
+}
+
+function decoded<Request>(request: Request): Request {
+  if (!(request instanceof Undecodable)) return request;
+  const { cause } = request;
+  throw new ApiError('BadRequest', `the request cannot be decoded: ${errorMessage(cause)}`, { cause });
+}
+
 /** Serves a verb with one reply: who calls, cancellation, errors. */
 export function unary<Request>(env: CallEnvironment, verb: UnaryVerb<Request>): handleUnaryCall<Request, Uint8Array> {
   return (call, callback) => {
     const context = new UnaryContext(call);
-    const run = async (): Promise<Uint8Array> => verb(call.request, context);
+    const run = async (): Promise<Uint8Array> => verb(decoded(call.request), context);
     run().then(
       (reply) => {
         context.settle();
@@ -94,7 +120,7 @@ export function streaming<Request>(
     const onCancelled = (): void => cancel.abort();
     call.on('cancelled', onCancelled);
     env.stopping.addEventListener('abort', onCancelled, { once: true });
-    pump(call, () => verb(call.request, { caller: callerOf(call), signal: cancel.signal }), cancel.signal)
+    pump(call, () => verb(decoded(call.request), { caller: callerOf(call), signal: cancel.signal }), cancel.signal)
       .then(
         () => {
           if (env.stopping.aborted) endWithError(call, new ApiError('ServiceUnavailable', 'the server is stopping'));

@@ -90,7 +90,7 @@ function rooted(operation: PlainOperation): Operation {
 
 function refusal(index: number, operation: PlainOperation, error: Error): ApiError {
   const { op, path, from } = operation;
-  const at = from !== undefined && error.name === 'MissingError' ? `${from} or ${path}` : path || 'the whole object';
+  const at = from !== undefined ? `${from} or ${path}` : path || 'the whole object';
   const why =
     error.name === 'TestError'
       ? `the test of ${at} failed: the value is another`

@@ -24,7 +24,20 @@ export function applyThreeWay(messageName: string, { lastApplied, live, modified
 }
 
 function applyMessage(schema: MessageSchema, last: JsonObject, live: JsonObject, modified: JsonObject): JsonObject {
-  return applyMembers(last, live, modified, (key, versions) => applyField(schema.byName.get(key), versions));
+  const free = schema.fields.at(-1)?.format === 'jsonInline';
+  return applyMembers(last, live, modified, (key, versions) => {
+    const field = schema.byName.get(key);
+    return free && (field === undefined || field.format === 'jsonInline')
+      ? applyFree(versions)
+      : applyField(field, versions);
+  });
+}
+
+/** What no schema describes (a custom object's parts): objects merge, lists are replaced, as kubectl does it. */
+function applyFree({ last, live, modified }: Versions): Json {
+  if (!isObject(modified)) return modified;
+  if (!isObject(live)) return withoutNulls(modified);
+  return applyMembers(asObject(last), live, modified, (_key, versions) => applyFree(versions));
 }
 
 /** One member in its three versions; `last` and `live` may be absent. */

@@ -76,6 +76,11 @@ export class ServerUnderTest {
     return this.#server;
   }
 
+  /** Where its etcd listens for clients, on 127.0.0.1. */
+  get etcdPort(): number {
+    return this.#ports[0];
+  }
+
   /** `host:port` of the API. */
   get endpoint(): string {
     return `127.0.0.1:${this.server.port}`;

@@ -1,7 +1,7 @@
 /** What may change in a pod that exists: nearly nothing. */
 import type { ErrorCause } from '../../../lib/errors.ts';
 import { type corev1, KINDS } from '../../../proto/index.ts';
-import { changedFields } from '../validation/changed-fields.ts';
+import { changesInWords, fieldChanges } from '../validation/changed-fields.ts';
 import { forbidden, invalid } from '../validation/field-errors.ts';
 
 const CHANGEABLE =
@@ -22,8 +22,9 @@ export function validatePodUpdate(pod: corev1.Pod, old: corev1.Pod): ErrorCause[
   causes.push(...validateDeadline(spec.activeDeadlineSeconds, before.activeDeadlineSeconds));
   causes.push(...validateTolerationsUpdate(spec.tolerations ?? [], before.tolerations ?? []));
   causes.push(...validateGatesUpdate(spec, before));
-  const changed = changedFields(KINDS.Pod.messageName, { spec: withChangesOf(spec, before) }, { spec: before });
-  if (changed.length > 0) causes.push(forbidden(changed[0] ?? 'spec', `${CHANGEABLE}; changed: ${changed.join(', ')}`));
+  const changes = fieldChanges(KINDS.Pod.messageName, { spec: withChangesOf(spec, before) }, { spec: before });
+  const [first] = changes;
+  if (first !== undefined) causes.push(forbidden(first.path, `${CHANGEABLE}; ${changesInWords(changes)}`));
   return causes;
 }
 

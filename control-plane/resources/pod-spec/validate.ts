@@ -28,6 +28,20 @@ export function validatePodSpec(spec: corev1.PodSpec | undefined, path: string):
   ];
 }
 
+/** Everything wrong with a template, whatever it is for. */
+export function validateAnyPodTemplate(template: corev1.PodTemplateSpec | undefined, path: string): ErrorCause[] {
+  if (template === undefined) return [];
+  const { metadata, spec } = template;
+  return [
+    ...validateLabels(metadata?.labels, `${path}.metadata.labels`),
+    ...validateAnnotations(metadata?.annotations, `${path}.metadata.annotations`),
+    ...validatePodSpec(spec, `${path}.spec`),
+    ...((spec?.ephemeralContainers ?? []).length > 0
+      ? [forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template')]
+      : []),
+  ];
+}
+
 /** Everything wrong with the template of `kind`, whose pods must be able to run for ever. */
 export function validatePodTemplate(
   template: corev1.PodTemplateSpec | undefined,
@@ -36,19 +50,12 @@ export function validatePodTemplate(
 ): ErrorCause[] {
   if (template === undefined) return [];
   const spec = template.spec;
-  const causes = [
-    ...validateLabels(template.metadata?.labels, `${path}.metadata.labels`),
-    ...validateAnnotations(template.metadata?.annotations, `${path}.metadata.annotations`),
-    ...validatePodSpec(spec, `${path}.spec`),
-  ];
+  const causes = validateAnyPodTemplate(template, path);
   if (spec?.restartPolicy !== undefined && spec.restartPolicy !== 'Always') {
     causes.push(notSupported(`${path}.spec.restartPolicy`, spec.restartPolicy, ['Always']));
   }
   if (spec?.activeDeadlineSeconds !== undefined) {
     causes.push(forbidden(`${path}.spec.activeDeadlineSeconds`, `activeDeadlineSeconds in ${kind} is not Supported`));
-  }
-  if ((spec?.ephemeralContainers ?? []).length > 0) {
-    causes.push(forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'));
   }
   return causes;
 }

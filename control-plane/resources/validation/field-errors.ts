@@ -76,7 +76,8 @@ export function unique(values: readonly (string | undefined)[], fieldAt: (index:
 
 const MAX_SHOWN = 200;
 
-function shown(value: unknown): string {
+/** A value as a sentence shows it: JSON, cut when it is long. */
+export function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? 'null';
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

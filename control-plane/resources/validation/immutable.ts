@@ -1,12 +1,26 @@
 /** Fields that may not change once an object exists. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCause } from '../../../lib/errors.ts';
+import { toJson } from '../../../proto/index.ts';
+import { changesInWords, fieldChanges } from './changed-fields.ts';
 import { forbidden, invalid } from './field-errors.ts';
 
 /** An error when `value` differs from `old`; it names both. */
 export function immutable(field: string, value: unknown, old: unknown): ErrorCause[] {
   if (isDeepStrictEqual(value ?? null, old ?? null)) return [];
   return [invalid(field, value ?? null, `field is immutable (it was ${JSON.stringify(old ?? null)})`)];
+}
+
+/** The same for a message: it names what in it differs. Absent and empty are the same. */
+export function immutableMessage(
+  field: string,
+  messageName: string,
+  { value, old }: { readonly value: object | undefined; readonly old: object | undefined },
+): ErrorCause[] {
+  const changes = fieldChanges(messageName, value ?? {}, old ?? {});
+  if (changes.length === 0) return [];
+  const json = value === undefined ? null : toJson(messageName, value);
+  return [invalid(field, json, `field is immutable (${changesInWords(changes)})`)];
 }
 
 interface Sealable {

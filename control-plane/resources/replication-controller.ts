@@ -1,0 +1,96 @@
+/** ReplicationController: the ReplicaSet's forerunner, with a selector of plain labels. */
+import type { ErrorCause } from '../../lib/errors.ts';
+import { type corev1, KINDS } from '../../proto/index.ts';
+import { ageColumn, nameColumn } from './columns.ts';
+import type { ResourceDefinition } from './definition.ts';
+import { podNameWarnings } from './name-warnings.ts';
+import { defaultPodTemplate } from './pod-spec/defaults.ts';
+import { validatePodTemplate } from './pod-spec/validate.ts';
+import { podSpecWarnings } from './pod-spec/warnings.ts';
+import { containerColumns, labelsCell } from './pod-template-columns.ts';
+import { invalid, notNegative, required } from './validation/field-errors.ts';
+import { countsNotNegative, countsWithin } from './validation/status-counts.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+function setDefaults(object: corev1.ReplicationController): void {
+  const spec = object.spec;
+  if (spec === undefined) return;
+  spec.replicas ??= 1;
+  const labels = spec.template?.metadata?.labels ?? {};
+  if (!isEmpty(labels)) {
+    if (isEmpty(spec.selector ?? {})) spec.selector = { ...labels };
+    if (isEmpty(object.metadata?.labels ?? {})) object.metadata = { ...object.metadata, labels: { ...labels } };
+  }
+  if (spec.template !== undefined) defaultPodTemplate(spec.template);
+}
+
+function isEmpty(labels: Labels): boolean {
+  return Object.keys(labels).length === 0;
+}
+
+function validate(object: corev1.ReplicationController): ErrorCause[] {
+  const { replicas, minReadySeconds, selector = {}, template } = object.spec ?? {};
+  const labels: Labels = template?.metadata?.labels ?? {};
+  const isMatch = Object.entries(selector).every(([key, value]) => labels[key] === value);
+  return [
+    ...notNegative('spec.replicas', replicas),
+    ...notNegative('spec.minReadySeconds', minReadySeconds),
+    ...(isEmpty(selector) ? [required('spec.selector')] : []),
+    ...(template === undefined || isMatch
+      ? []
+      : [invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]),
+    ...validatePodTemplate(template, 'spec.template', 'ReplicationController'),
+  ];
+}
+
+function validateStatusUpdate({ status }: corev1.ReplicationController): ErrorCause[] {
+  const parts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'];
+  const counts = status as Readonly<Record<string, unknown>> | undefined;
+  return [
+    ...countsNotNegative(counts, ['replicas', ...parts, 'observedGeneration']),
+    ...countsWithin(counts, 'replicas', parts),
+    ...countsWithin(counts, 'readyReplicas', ['availableReplicas']),
+  ];
+}
+
+/** The definition of ReplicationController. */
+export const replicationController: ResourceDefinition<corev1.ReplicationController> = {
+  type: KINDS.ReplicationController,
+  subresources: {
+    status: true,
+    scale: {
+      specReplicas: (o) => o.spec?.replicas ?? 0,
+      setSpecReplicas: (o, replicas) => {
+        o.spec = { ...o.spec, replicas };
+      },
+      statusReplicas: (o) => o.status?.replicas ?? 0,
+      selector: (o) => {
+        const pairs = Object.entries(o.spec?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
+        return pairs.sort().join(',');
+      },
+    },
+  },
+  setDefaults,
+  prepareForCreate: (object) => {
+    object.status = {};
+  },
+  validate,
+  validateStatusUpdate,
+  warnings: (object) => [
+    ...podNameWarnings(object),
+    ...podSpecWarnings(object.spec?.template?.spec, 'spec.template.spec'),
+  ],
+  columns: [
+    nameColumn,
+    { name: 'DESIRED', cell: (o) => String(o.spec?.replicas ?? 0) },
+    { name: 'CURRENT', cell: (o) => String(o.status?.replicas ?? 0) },
+    { name: 'READY', cell: (o) => String(o.status?.readyReplicas ?? 0) },
+    ageColumn,
+    ...containerColumns<corev1.ReplicationController>((o) => o.spec?.template),
+    { name: 'SELECTOR', wide: true, cell: (o) => labelsCell(o.spec?.selector) },
+  ],
+  selectableFields: { 'status.replicas': (o) => String(o.status?.replicas ?? 0) },
+  // What the API does by itself, as in Kubernetes; `delete` of the command line asks for the background.
+  defaultPropagation: 'Orphan',
+};

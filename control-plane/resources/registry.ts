@@ -2,6 +2,8 @@
 import { ApiError } from '../../lib/errors.ts';
 import { type KubeObject, nearestName, type ResourceType } from '../../proto/index.ts';
 import { configMap } from './config-map.ts';
+import { controllerRevision } from './controller-revision.ts';
+import { daemonSet } from './daemon-set.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { deployment } from './deployment.ts';
 import { event } from './event.ts';
@@ -9,13 +11,17 @@ import { lease } from './lease.ts';
 import { limitRange } from './limit-range.ts';
 import { namespace } from './namespace.ts';
 import { node } from './node.ts';
+import { persistentVolumeClaim } from './persistent-volume-claim.ts';
 import { pod } from './pod.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
+import { podTemplate } from './pod-template.ts';
 import { priorityClass } from './priority-class.ts';
 import { replicaSet } from './replica-set.ts';
+import { replicationController } from './replication-controller.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { secret } from './secret.ts';
 import { serviceAccount } from './service-account.ts';
+import { statefulSet } from './stateful-set.ts';
 
 /** A definition whose kind is not known to the compiler. */
 export type AnyDefinition = ResourceDefinition<KubeObject>;
@@ -36,6 +42,12 @@ const registry = buildRegistry([
   erase(priorityClass),
   erase(podDisruptionBudget),
   erase(limitRange),
+  erase(statefulSet),
+  erase(daemonSet),
+  erase(controllerRevision),
+  erase(podTemplate),
+  erase(replicationController),
+  erase(persistentVolumeClaim),
 ]);
 
 /** All definitions, in the order they are listed. */

@@ -18,6 +18,22 @@ export interface Selection {
   readonly fieldSelector?: string | undefined;
 }
 
+/** How a list is fetched. */
+export interface ListOptions {
+  /** Objects per reply; the whole list comes in any case. */
+  readonly pageSize?: number;
+  /** What of the objects comes with the rows of a table. */
+  readonly rowObject?: apiv1.RowObject;
+}
+
+/** One piece of a list, as it is asked for by hand. */
+export interface PieceRequest extends Selection {
+  /** Most objects; 0 for as many as the server sends at once. */
+  readonly limit: number;
+  /** What the piece before said about how to go on. */
+  readonly continue: string;
+}
+
 /** Options of every write. */
 export interface WriteFlags {
   readonly dryRun?: boolean;
@@ -85,6 +101,7 @@ interface PageRequest {
   readonly output: apiv1.Output;
   /** Token of the page before. */
   readonly from: string | undefined;
+  readonly options: ListOptions;
 }
 
 /** Objects per reply. The server may send fewer. */
@@ -95,6 +112,14 @@ const PATCH_TYPES = {
   merge: apiv1.PatchType.MERGE,
   strategic: apiv1.PatchType.STRATEGIC,
 } as const;
+
+/** The standard health service, as far as it is asked: of no service in particular, whose reply is one small number. */
+const HEALTH_CHECK: GrpcMethod<string, boolean> = {
+  path: '/grpc.health.v1.Health/Check',
+  requestSerialize: () => Buffer.alloc(0),
+  // Field 1 is the status, and 1 means serving.
+  responseDeserialize: (bytes) => bytes[0] === 8 && bytes[1] === 1,
+};
 
 /** The server as verbs see it: objects are plain JSON, tables come ready to print. Fails with ApiError or ConnectionError. */
 export class ApiClient {
@@ -114,38 +139,58 @@ export class ApiClient {
   }
 
   /** One object as a row of its kind's table. Throws `NotFound`. */
-  async getTable(target: ResourceTarget): Promise<TablePage> {
-    const reply = await this.#unary(apiv1.ResourcesService.get, { target, output: apiv1.Output.TABLE });
+  async getTable(target: ResourceTarget, { rowObject }: ListOptions = {}): Promise<TablePage> {
+    const reply = await this.#unary(apiv1.ResourcesService.get, { target, output: apiv1.Output.TABLE, rowObject });
     return tablePage(reply.table, reply.identity, reply.resourceVersion);
   }
 
   /** All matching objects of one version. */
-  async list(target: ResourceTarget, selection: Selection = {}, signal?: AbortSignal): Promise<ObjectPage> {
+  async list(
+    target: ResourceTarget,
+    { pageSize, ...selection }: Selection & ListOptions = {},
+    signal?: AbortSignal,
+  ): Promise<ObjectPage> {
     const items: JsonObject[] = [];
+    const request = {
+      target,
+      selection,
+      output: apiv1.Output.JSON,
+      options: pageSize === undefined ? {} : { pageSize },
+    };
     let page: apiv1.ListReply = {};
     do {
-      page = await this.#page({ target, selection, output: apiv1.Output.JSON, from: page.continue }, signal);
+      page = await this.#page({ ...request, from: page.continue }, signal);
       for (const item of page.items ?? []) items.push(parseObject(item.json));
     } while ((page.continue ?? '') !== '');
     return { items, resourceVersion: page.resourceVersion ?? '', identity: page.identity ?? {} };
   }
 
   /** All matching objects as rows. */
-  async listTable(target: ResourceTarget, selection: Selection = {}): Promise<TablePage> {
+  async listTable(target: ResourceTarget, selection: Selection = {}, options: ListOptions = {}): Promise<TablePage> {
     const rows: apiv1.Row[] = [];
     let page: apiv1.ListReply = {};
     do {
-      page = await this.#page({ target, selection, output: apiv1.Output.TABLE, from: page.continue });
+      page = await this.#page({ target, selection, output: apiv1.Output.TABLE, from: page.continue, options });
       rows.push(...(page.table?.rows ?? []));
     } while ((page.continue ?? '') !== '');
     const { columns } = tablePage(page.table, page.identity, '');
     return { columns, rows, resourceVersion: page.resourceVersion ?? '', identity: page.identity ?? {} };
   }
 
+  /** One piece of a list: the server's reply as it is, objects as JSON. */
+  listPiece(target: ResourceTarget, piece: PieceRequest): Promise<apiv1.ListReply> {
+    return this.#unary(apiv1.ResourcesService.list, { target, ...piece, output: apiv1.Output.JSON });
+  }
+
   /** Changes after a version, in order, with bookmarks. Ends only with an error, or when the loop is left. */
   async *watch(
     target: ResourceTarget,
-    { resourceVersion, output, ...selection }: Selection & { resourceVersion: string; output: 'json' | 'table' },
+    {
+      resourceVersion,
+      output,
+      rowObject,
+      ...selection
+    }: Selection & { resourceVersion: string; output: 'json' | 'table'; rowObject?: apiv1.RowObject },
     signal?: AbortSignal,
   ): AsyncGenerator<apiv1.WatchEvent> {
     const request: apiv1.WatchRequest = {
@@ -155,6 +200,7 @@ export class ApiClient {
       resourceVersion,
       bookmarks: true,
       output: output === 'json' ? apiv1.Output.JSON : apiv1.Output.TABLE,
+      rowObject,
     };
     const stop = signal === undefined ? this.#options.signal : AbortSignal.any([signal, this.#options.signal]);
     for await (const reply of this.#connection.serverStream(apiv1.ResourcesService.watch, request, stop)) {
@@ -199,6 +245,11 @@ export class ApiClient {
     return this.#unary(apiv1.ClusterService.version, {});
   }
 
+  /** Whether the server says that it serves; false while it starts and stops. */
+  isServing(): Promise<boolean> {
+    return this.#connection.unary(HEALTH_CHECK, '', this.#options.signal);
+  }
+
   /** The kinds served. */
   async listKinds(): Promise<readonly apiv1.KindInfo[]> {
     return (await this.#unary(apiv1.ClusterService.listKinds, {})).kinds ?? [];
@@ -227,9 +278,10 @@ export class ApiClient {
       target: page.target,
       labelSelector: page.selection.labelSelector,
       fieldSelector: page.selection.fieldSelector,
-      limit: PAGE_SIZE,
+      limit: page.options.pageSize ?? PAGE_SIZE,
       continue: page.from,
       output: page.output,
+      rowObject: page.options.rowObject,
     };
     return this.#unary(apiv1.ResourcesService.list, request, signal);
   }

@@ -14,6 +14,8 @@ const PATIENCE_MS = 30_000;
 export interface ResumeWatchOptions extends Selection {
   readonly resourceVersion: string;
   readonly output: 'json' | 'table';
+  /** What of the object comes with a row. */
+  readonly rowObject?: apiv1.RowObject;
 }
 
 /**
@@ -54,12 +56,12 @@ export async function* resumeWatch(
 async function changesSince(
   api: ApiClient,
   target: ResourceTarget,
-  { resourceVersion, output, ...selection }: ResumeWatchOptions,
+  { resourceVersion, output, rowObject, ...selection }: ResumeWatchOptions,
 ): Promise<{ events: apiv1.WatchEvent[]; at: string }> {
   const type = apiv1.EventType.MODIFIED;
   const isNew = (version: string | undefined): boolean => Number(version ?? 0) > Number(resourceVersion);
   if (output === 'table') {
-    const page = await api.listTable(target, selection);
+    const page = await api.listTable(target, selection, rowObject === undefined ? {} : { rowObject });
     const rows = page.rows.filter((row) => isNew(row.resourceVersion));
     return {
       events: rows.map((row) => ({ type, table: { columns: [...page.columns], rows: [row] } })),

@@ -18,4 +18,8 @@ export interface GetOptions extends ConnectionOptions {
   readonly showManagedFields?: boolean;
   readonly filename?: string[];
   readonly recursive?: boolean;
+  readonly chunkSize?: string;
+  readonly subresource?: string;
+  readonly outputWatchEvents?: boolean;
+  readonly raw?: string;
 }

@@ -9,6 +9,7 @@ import type { ObjectRequest } from '../resources/find-objects.ts';
 import { slashedName } from '../resources/identity.ts';
 import type { Session } from '../session.ts';
 import type { GetOptions } from './get-options.ts';
+import { listOptions } from './print-tables.ts';
 
 /** Prints objects as YAML, JSON, by template or by name. What was not found is told after what was. */
 export async function printObjects(
@@ -24,7 +25,7 @@ export async function printObjects(
     try {
       if (single) found.push(await session.api.get(target));
       else {
-        const { items, identity } = await session.api.list(target, selection);
+        const { items, identity } = await session.api.list(target, { ...selection, ...listOptions(options) });
         found.push(...items.map((object) => ({ object, identity })));
       }
     } catch (err) {

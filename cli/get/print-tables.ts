@@ -1,12 +1,12 @@
 import { hasReason } from '../../lib/errors.ts';
-import type { apiv1 } from '../../proto/api.ts';
-import { type ApiClient, parseObject, type TablePage } from '../api/api-client.ts';
+import { apiv1 } from '../../proto/api.ts';
+import { type ApiClient, type ListOptions, parseObject, type TablePage } from '../api/api-client.ts';
 import { throwAll } from '../errors/cli-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { headerCells, rowCells, type TableStyle } from '../output/server-table.ts';
 import { compileSort } from '../output/sort-objects.ts';
 import { ColumnAligner } from '../output/text-table.ts';
-import { mapAt, textAt } from '../resources/fields.ts';
+import { mapAt } from '../resources/fields.ts';
 import type { ObjectRequest } from '../resources/find-objects.ts';
 import { kindWord } from '../resources/identity.ts';
 import type { Session } from '../session.ts';
@@ -110,21 +110,33 @@ async function readSections(
   return [...sections.values()].map((section) => sorted(section, options.sortBy));
 }
 
-/** Rows, and the objects too where labels or a sort need them. */
+/** What the rows must bring along: labels are metadata, and a sort may be by anything. */
+export function rowObjectFor(options: GetOptions): apiv1.RowObject {
+  if (options.sortBy !== undefined) return apiv1.RowObject.WHOLE;
+  const hasLabels = options.showLabels === true || (options.labelColumns ?? []).length > 0;
+  return hasLabels ? apiv1.RowObject.METADATA : apiv1.RowObject.NONE;
+}
+
+/** How `get` fetches lists. */
+export function listOptions(options: GetOptions): ListOptions {
+  return {
+    rowObject: rowObjectFor(options),
+    ...(options.chunkSize === undefined ? {} : { pageSize: Number(options.chunkSize) }),
+  };
+}
+
+/** Rows, with what {@link rowObjectFor} says of their objects. */
 export async function readSection(api: ApiClient, request: ObjectRequest, options: GetOptions): Promise<Section> {
   const { target, single, selection } = request;
-  const table = single ? await api.getTable(target) : await api.listTable(target, selection);
-  const needsObjects =
-    options.sortBy !== undefined || options.showLabels === true || (options.labelColumns ?? []).length > 0;
-  if (!needsObjects) return { ...table, objects: new Map() };
-  const sent = table.rows.flatMap((row) => ((row.json?.length ?? 0) > 0 ? [parseObject(row.json)] : []));
-  const objects =
-    sent.length === table.rows.length
-      ? sent
-      : single
-        ? [(await api.get(target)).object]
-        : (await api.list(target, selection)).items;
-  return { ...table, objects: new Map(objects.map((object) => [objectKey(object), object])) };
+  const how = listOptions(options);
+  const table = single ? await api.getTable(target, how) : await api.listTable(target, selection, how);
+  const objects = table.rows.map((row) => [rowKey(row.namespace, row.name), rowObject(row)] as const);
+  return { ...table, objects: new Map(how.rowObject === apiv1.RowObject.NONE ? [] : objects) };
+}
+
+/** The object that came with a row, or as much of it as did. */
+export function rowObject(row: apiv1.Row): JsonObject {
+  return (row.json?.length ?? 0) > 0 ? parseObject(row.json) : {};
 }
 
 function sorted(section: Section, path: string | undefined): Section {
@@ -132,10 +144,6 @@ function sorted(section: Section, path: string | undefined): Section {
   const compare = compileSort(path);
   const objectOf = (row: apiv1.Row): JsonObject => section.objects.get(rowKey(row.namespace, row.name)) ?? {};
   return { ...section, rows: [...section.rows].sort((a, b) => compare(objectOf(a), objectOf(b))) };
-}
-
-function objectKey(object: JsonObject): string {
-  return rowKey(textAt(object, 'metadata', 'namespace'), textAt(object, 'metadata', 'name'));
 }
 
 function rowKey(namespace: string | undefined, name: string | undefined): string {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { CliError } from '../errors/cli-error.ts';
 import { encodeJson, isJsonObject, type JsonObject, type JsonValue } from '../manifest/json-value.ts';
 import { compileCustomColumns, customColumnsFromFile } from './custom-columns.ts';
-import { compileTemplate } from './json-path.ts';
+import { compilePath, compileTemplate } from './json-path.ts';
 import { sortKeys } from './sort-keys.ts';
 import { formatTable } from './text-table.ts';
 import { formatYaml } from './yaml-output.ts';
@@ -26,7 +26,8 @@ export interface PrintOptions {
   readonly noHeaders?: boolean;
 }
 
-const FORMATS = 'json, yaml, name, wide, jsonpath=…, jsonpath-file=…, custom-columns=…, custom-columns-file=…';
+const FORMATS =
+  'json, yaml, name, wide, jsonpath=…, jsonpath-file=…, jsonpath-as-json=…, custom-columns=…, custom-columns-file=…';
 
 /** Parses the value of `-o`; undefined means a table. Throws a {@link CliError} for unknown formats. */
 export function parseOutput(text: string | undefined, options: PrintOptions = {}): OutputFormat {
@@ -49,6 +50,17 @@ export function parseOutput(text: string | undefined, options: PrintOptions = {}
       const template = compileTemplate(required(argument, format));
       return { type: 'objects', print: (objects) => template(trim(objects)) };
     }
+    case 'jsonpath-as-json': {
+      const found = compilePath(required(argument, format));
+      return { type: 'objects', print: (objects) => `${encodeJson(sortKeys(found(trim(objects))), 4)}\n` };
+    }
+    case 'go-template':
+    case 'go-template-file':
+    case 'template':
+    case 'templatefile':
+      throw new CliError(`the output format ${format} is not served: templates of Go are a language of their own`, {
+        hint: "Use -o jsonpath='{…}' or -o custom-columns=… instead; {range .items[*]}…{end} repeats.",
+      });
     case 'custom-columns':
     case 'custom-columns-file':
       return { type: 'objects', print: customColumns(required(argument, format), options.noHeaders === true) };
@@ -62,7 +74,7 @@ export function parseOutput(text: string | undefined, options: PrintOptions = {}
 function required(argument: string | undefined, format: string): string {
   if (argument === undefined || argument === '')
     throw new CliError(`the output format ${format} needs a value: ${format}=…`);
-  if (format === 'jsonpath') return argument;
+  if (format === 'jsonpath' || format === 'jsonpath-as-json') return argument;
   if (format === 'custom-columns') return argument;
   try {
     const text = readFileSync(argument, 'utf8');
@@ -88,7 +100,8 @@ function asOne({ items, single }: PrintedObjects, showManagedFields: boolean): J
   return { apiVersion: 'v1', items: shown, kind: 'List', metadata: { resourceVersion: '' } };
 }
 
-function withoutManagedFields(object: JsonObject): JsonObject {
+/** The object without the record of who owns its fields, which is long and seldom wanted. */
+export function withoutManagedFields(object: JsonObject): JsonObject {
   if (!isJsonObject(object.metadata) || object.metadata.managedFields === undefined) return object;
   const { managedFields: _, ...metadata } = object.metadata as Record<string, JsonValue>;
   return { ...object, metadata };

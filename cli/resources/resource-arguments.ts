@@ -46,6 +46,7 @@ export function parseResourceArguments(args: readonly string[]): ResourceArgumen
 /** Kinds that `all` stands for, as far as the server serves them. */
 const ALL = [
   'pods',
+  'replicationcontrollers',
   'services',
   'daemonsets',
   'deployments',

@@ -11,13 +11,16 @@ import { processRef } from '../lib/process.ts';
 import type { KubeObject } from '../proto/index.ts';
 import { defaultTolerations } from './api/admission/default-tolerations.ts';
 import { namespaceLifecycle } from './api/admission/namespace-lifecycle.ts';
+import { acceptCustomNames } from './api/custom/accept-custom-names.ts';
+import { CustomKinds } from './api/custom/custom-kinds.ts';
+import { LiveKindRegistry } from './api/custom/live-registry.ts';
+import { noNewCustomObjects } from './api/custom/no-new-custom-objects.ts';
 import { ApiServer } from './api/grpc/api-server.ts';
 import { LocalResourceClient } from './api/local-client.ts';
 import type { ApiServices, KindRegistry } from './api/services.ts';
 import { storedObjectDecoder } from './api/stored-object.ts';
 import { AgentCalls } from './api/streams/agent-calls.ts';
 import type { ServerConfig } from './config.ts';
-import { allDefinitions, findDefinition, resolveResource } from './resources/registry.ts';
 import type { Store } from './store/store.ts';
 import { WatchCache } from './store/watch-cache.ts';
 import { ensureSystemNamespaces } from './system-namespaces.ts';
@@ -74,8 +77,6 @@ export interface RunningServer {
 /** How long a stopping server waits for its controllers. */
 const LEAVE_OFFICE_MS = 5_000;
 
-const registry: KindRegistry = { definitions: allDefinitions(), findDefinition, resolveResource };
-
 /**
  * Starts a server and resolves when it serves: certificates, store, cache, API, then the leader's tasks. It stops when
  * `signal` aborts: readiness drops, calls under way end, watches close, and everything it opened is released.
@@ -94,13 +95,16 @@ export async function startServer(
   // What runs beneath the API stops after it.
   const beneath = new AbortController();
   const backend = await parts.openBackend(config, { pki, log, identity: serverIdentity(config.dataDir), signal });
+  const registry = new LiveKindRegistry();
   const cache = new WatchCache<KubeObject>({
     store: backend.store,
-    decode: storedObjectDecoder(registry.definitions),
+    decode: storedObjectDecoder(registry),
     log,
   });
   const admission = [
     namespaceLifecycle,
+    noNewCustomObjects,
+    acceptCustomNames,
     defaultTolerations({
       notReadySeconds: config.notReadyTolerationSeconds,
       unreachableSeconds: config.unreachableTolerationSeconds,
@@ -108,6 +112,7 @@ export async function startServer(
   ];
   const services: ApiServices = { store: backend.store, cache, registry, admission, now: Date.now };
   const cacheRun = cache.run(beneath.signal);
+  let customKindsRun: Promise<void> | undefined;
   const agents = new AgentCalls({ ca: pki.ca, client: pki.agentClient });
   const { version, gitCommit, descriptorsFile } = parts;
   const facts = { version, gitCommit, etcdVersion: backend.etcdVersion };
@@ -116,12 +121,16 @@ export async function startServer(
     await api.close();
     agents.close();
     beneath.abort();
-    await cacheRun;
+    await Promise.all([cacheRun, customKindsRun]);
     await backend.close();
     rmSync(pidFile, { force: true });
   };
   try {
     await cache.ready(signal);
+    const customKinds = new CustomKinds({ cache, registry, log });
+    // Whoever calls finds every kind that was there before this server was.
+    customKinds.sync();
+    customKindsRun = customKinds.run(beneath.signal);
     const port = await api.listen(config.listen, { ca: pki.ca, certificate: pki.server });
     const leaderServices = { ...services, store: backend.fencedStore };
     const elected = backend.elect((term) => lead(config, parts, { services: leaderServices, term }), signal);

@@ -17,6 +17,8 @@ export interface FieldSchema {
   readonly number: number;
   readonly type: FieldType;
   readonly isMessage: boolean;
+  /** The message, for fields that no .proto describes (those of custom kinds, for `explain`). */
+  readonly message?: () => MessageSchema;
   readonly cardinality: 'single' | 'list' | 'map';
   /** A pointer in Kubernetes: absent and zero differ. */
   readonly explicit: boolean;

@@ -7,12 +7,17 @@ import type { AdmissionStep } from './admission/admission-step.ts';
 /** A kind as the generic code sees it. */
 export type AnyDefinition = ResourceDefinition<KubeObject>;
 
-/** The kinds served, by what callers call them. */
+/** The kinds served, by what callers call them. Kinds of CustomResourceDefinitions come and go. */
 export interface KindRegistry {
+  /** All as of now; another list once they have changed. */
   readonly definitions: readonly AnyDefinition[];
   findDefinition(apiVersion: string, kind: string): AnyDefinition | undefined;
   /** By plural, singular or short name as people type it, with or without its group. Throws `NotFound`. */
   resolveResource(text: string): AnyDefinition;
+  /** The definition whose objects are stored under the prefix `<group>/<plural>/`. */
+  findStored(prefix: string): AnyDefinition | undefined;
+  /** Resolves when every kind is known that was defined before the call, on whatever server. */
+  refresh(signal?: AbortSignal): Promise<void>;
   /** Calls `listener` after kinds have come or gone, until the function returned is called. Absent when they never do. */
   readonly onChange?: (listener: () => void) => () => void;
 }

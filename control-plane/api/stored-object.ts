@@ -1,15 +1,13 @@
 import type { KubeObject } from '../../proto/index.ts';
 import type { Decode } from '../store/cached-entry.ts';
 import type { ResourceVersion } from '../store/store.ts';
-import { collectionPrefix } from './keys.ts';
-import type { AnyDefinition } from './services.ts';
+import type { AnyDefinition, KindRegistry } from './services.ts';
 
 /** How the cache reads stored bytes: decoded by the kind the key belongs to, with today's defaults and resourceVersion. */
-export function storedObjectDecoder(definitions: readonly AnyDefinition[]): Decode<KubeObject> {
-  const byPrefix = new Map(definitions.map((definition) => [collectionPrefix(definition.type), definition]));
+export function storedObjectDecoder(registry: Pick<KindRegistry, 'findStored'>): Decode<KubeObject> {
   return (key, bytes, version) => {
     const prefix = key.slice(0, key.indexOf('/', key.indexOf('/') + 1) + 1);
-    const definition = byPrefix.get(prefix);
+    const definition = registry.findStored(prefix);
     if (definition === undefined) throw new Error(`no kind is stored under ${prefix}`);
     return withVersion(copyOf(definition, bytes), version);
   };
@@ -18,6 +16,7 @@ export function storedObjectDecoder(definitions: readonly AnyDefinition[]): Deco
 /** A private copy of stored bytes, decoded, with today's defaults and without a resourceVersion. */
 export function copyOf(definition: AnyDefinition, value: Uint8Array): KubeObject {
   const object = definition.type.message.decode(value);
+  definition.afterRead?.(object);
   definition.setDefaults?.(object);
   return object;
 }

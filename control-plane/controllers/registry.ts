@@ -1,5 +1,6 @@
 /** All controllers, in the order in which they are started. */
 import type { ControllerDefinition } from './controller.ts';
+import { customResourceDefinitionController } from './custom-resource-definition/custom-resource-definition.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { namespaceController } from './namespace/namespace.ts';
@@ -17,4 +18,5 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   nodeLifecycleController,
   taintEvictionController,
   podGarbageCollector,
+  customResourceDefinitionController,
 ];

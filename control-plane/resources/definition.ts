@@ -6,7 +6,9 @@
  * clock except through {@link RequestContext}.
  */
 import type { ErrorCause } from '../../lib/errors.ts';
-import type { KubeObject, ResourceType } from '../../proto/index.ts';
+import type { DecodeIssue, KubeObject, MessageSchema, ResourceType } from '../../proto/index.ts';
+import type { SchemaNode as MergeNode } from '../merge/schema-node.ts';
+import type { SchemaNode } from './custom/schema-node.ts';
 
 /** What a write knows of its request. */
 export interface RequestContext {
@@ -51,6 +53,20 @@ export interface StoredVersion<T extends KubeObject> {
   readonly fromStored: (stored: KubeObject) => T;
 }
 
+/** What makes a kind that a CustomResourceDefinition describes. */
+export interface CustomKind {
+  /** Name of the CustomResourceDefinition. */
+  readonly definedBy: string;
+  /** Being deleted: no new objects. */
+  readonly terminating: boolean;
+  /** The fields, for `explain`. */
+  readonly schema: () => MessageSchema;
+  /** The fields, for walks over objects. */
+  readonly root: SchemaNode;
+  /** What whoever uses this version is told. */
+  readonly deprecation: string | undefined;
+}
+
 /** One kind. */
 export interface ResourceDefinition<T extends KubeObject> {
   readonly type: ResourceType<T>;
@@ -70,12 +86,28 @@ export interface ResourceDefinition<T extends KubeObject> {
     /** Replaces the spec's finalizers only. */
     readonly finalize?: boolean;
   };
+  /** For a kind of a CustomResourceDefinition: what the message says nothing about. */
+  readonly custom?: CustomKind;
+  /** Groups of kinds that people name together, such as `all`. */
+  readonly categories?: readonly string[];
+  /** Whether the kind's objects count the versions of what is desired; those in namespaces with a status do, unless said. */
+  readonly countsGenerations?: boolean;
+  /** A write is answered only when this server has taken notice of it: what follows may depend on it. */
+  readonly visibleAtOnce?: boolean;
+  /** The fields as server-side apply sees them, where the message does not say. */
+  readonly mergeNode?: () => MergeNode;
+  /** Changes an object read from the store in place, before defaults: drops what today's schema no longer knows. */
+  readonly afterRead?: (object: T) => void;
+  /** Fields of an object, as it came in, that are unknown though the message could carry them. */
+  readonly unknownFields?: (object: T) => DecodeIssue[];
   /** Fills in defaults in place. Idempotent; also run on objects read from the store. */
   readonly setDefaults?: (object: T) => void;
   /** Brings a new object into its initial state in place: status cleared or initial, server-owned fields set. */
   readonly prepareForCreate?: (object: T, context: RequestContext) => void;
   /** Keeps in `object`, in place, what an ordinary update may not touch (server-owned fields; the status is kept already). */
   readonly prepareForUpdate?: (object: T, old: T) => void;
+  /** Changes in place an object whose deletion is asked for: adds finalizers, says so in its status. */
+  readonly prepareForDelete?: (object: T, now: string) => void;
   /** Everything wrong with the object, at once. Runs after defaulting. Metadata is checked by the generic part. */
   readonly validate?: (object: T) => ErrorCause[];
   /** Everything that may not change from `old` to `object`. Runs besides {@link validate}. */

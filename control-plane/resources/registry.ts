@@ -3,6 +3,7 @@ import { ApiError } from '../../lib/errors.ts';
 import { type KubeObject, nearestName, type ResourceType } from '../../proto/index.ts';
 import { configMap } from './config-map.ts';
 import { controllerRevision } from './controller-revision.ts';
+import { customResourceDefinition } from './custom-resource-definition.ts';
 import { daemonSet } from './daemon-set.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { deployment } from './deployment.ts';
@@ -26,6 +27,9 @@ import { statefulSet } from './stateful-set.ts';
 /** A definition whose kind is not known to the compiler. */
 export type AnyDefinition = ResourceDefinition<KubeObject>;
 
+/** A kind or resource that this server does not know; another server may have just been told of it. */
+export class UnknownKindError extends ApiError {}
+
 /** The registry of kinds: one line each. */
 const registry = buildRegistry([
   erase(namespace),
@@ -37,6 +41,7 @@ const registry = buildRegistry([
   erase(secret),
   erase(event),
   erase(lease),
+  erase(customResourceDefinition),
   erase(serviceAccount),
   erase(resourceQuota),
   erase(priorityClass),
@@ -67,25 +72,56 @@ export function definitionOf<T extends KubeObject>(type: ResourceType<T>): Resou
   return found as unknown as ResourceDefinition<T>;
 }
 
+/** The definition a person means by `text` among the kinds built in; see {@link resolveIn}. */
+export function resolveResource(text: string): AnyDefinition {
+  return resolveIn(registry, text);
+}
+
 /**
  * The definition a person means by `text`: plural, singular, short name or kind, in any case, optionally with group
  * (`deployments.apps`) or version and group (`deployments.v1.apps`). Throws `NotFound` with the nearest name.
  */
-export function resolveResource(text: string): AnyDefinition {
+export function resolveIn({ byName }: Registry, text: string): AnyDefinition {
   const wanted = text.toLowerCase();
-  const found = registry.byName.get(wanted);
+  const found = byName.get(wanted);
   if (found !== undefined) return found;
-  const near = nearestName(wanted, [...registry.byName.keys()]);
+  const near = nearestName(wanted, [...byName.keys()]);
   const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
-  throw new ApiError('NotFound', `the server doesn't have a resource type ${JSON.stringify(text)}${hint}`);
+  throw new UnknownKindError('NotFound', `the server doesn't have a resource type ${JSON.stringify(text)}${hint}`);
+}
+
+/** Definitions under every name they go by. */
+export interface Registry {
+  readonly definitions: readonly AnyDefinition[];
+  /** By {@link identity}. */
+  readonly byIdentity: ReadonlyMap<string, AnyDefinition>;
+  readonly byName: ReadonlyMap<string, AnyDefinition>;
+}
+
+/**
+ * The kinds built in and those of CustomResourceDefinitions, of each kind the preferred version first. A name that another kind
+ * has is not taken from it; what has the same apiVersion and kind as another is left out.
+ */
+export function withCustomKinds(custom: readonly AnyDefinition[]): Registry {
+  const byIdentity = new Map(registry.byIdentity);
+  const byName = new Map(registry.byName);
+  const added: AnyDefinition[] = [];
+  for (const definition of custom) {
+    const { type } = definition;
+    const key = identity(type.apiVersion, type.kind);
+    if (byIdentity.has(key)) continue;
+    byIdentity.set(key, definition);
+    added.push(definition);
+    const bare = [type.plural, type.singular, type.kind.toLowerCase()];
+    const names = [...bare, ...type.shortNames];
+    const full = names.flatMap((name) => [`${name}.${type.group}`, `${name}.${type.version}.${type.group}`]);
+    for (const name of [...full, ...names]) if (!byName.has(name)) byName.set(name, definition);
+  }
+  return { definitions: [...registry.definitions, ...added], byIdentity, byName };
 }
 
 /** Lists the definitions under every name they go by. Throws when two claim the same one. Exported for its test. */
-export function buildRegistry(definitions: readonly AnyDefinition[]): {
-  readonly definitions: readonly AnyDefinition[];
-  readonly byIdentity: ReadonlyMap<string, AnyDefinition>;
-  readonly byName: ReadonlyMap<string, AnyDefinition>;
-} {
+export function buildRegistry(definitions: readonly AnyDefinition[]): Registry {
   const byIdentity = new Map<string, AnyDefinition>();
   const byName = new Map<string, AnyDefinition>();
   for (const definition of definitions) {
@@ -112,7 +148,8 @@ function namesOf({ type, storedAs }: AnyDefinition): Set<string> {
   return names;
 }
 
-function identity(apiVersion: string, kind: string): string {
+/** How a registry keys a kind in one of its versions. */
+export function identity(apiVersion: string, kind: string): string {
   return `${apiVersion} ${kind}`;
 }
 

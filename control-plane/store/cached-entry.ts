@@ -34,6 +34,12 @@ export class CachedEntry<T> implements StoreEntry {
     return this.#object;
   }
 
+  /** Decodes anew when next asked: what decoding means has changed. */
+  forgetDecoded(): void {
+    this.#object = NOT_YET;
+    this.memo = undefined;
+  }
+
   #decodeOrReport(): T | undefined {
     try {
       return this.#decoder.decode(this.key, this.value, this.version);

@@ -127,6 +127,11 @@ export class WatchCache<T> {
     return { entries: this.#shards.get(shardName(prefix))?.list(prefix) ?? [], version: this.#version };
   }
 
+  /** Has every entry under `prefix` decoded anew when next asked for: what its bytes mean has changed. */
+  forgetDecoded(prefix: string): void {
+    for (const entry of this.#shards.get(shardName(prefix))?.list(prefix) ?? []) entry.forgetDecoded();
+  }
+
   /**
    * Every change after `from` under `prefix` (as for {@link list}), once and in order. What happened before this cache
    * began is read from the store's history, so that watches outlive the server they began at. Throws `Expired` when `from`

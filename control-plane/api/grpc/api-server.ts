@@ -63,8 +63,9 @@ export class ApiServer {
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': 10_000,
     });
-    const env: CallEnvironment = { log, stopping: this.#stopping.signal };
     const { services, facts } = options;
+    const refreshKinds = (): Promise<void> => services.registry.refresh();
+    const env: CallEnvironment = { log, stopping: this.#stopping.signal, refreshKinds };
     this.#server.addService(bytesOut(apiv1.ResourcesService), {
       get: unary(env, getVerb(services)),
       list: unary(env, listVerb(services)),

@@ -7,6 +7,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { ApiError, errorMessage } from '../../../lib/errors.ts';
+import { UnknownKindError } from '../../resources/registry.ts';
 import { type Attempt, authorize, type Caller } from '../request/caller.ts';
 import type { Target } from '../request/target.ts';
 import { callerOf } from './authenticate.ts';
@@ -30,6 +31,8 @@ export interface CallEnvironment {
   readonly log: Logger;
   /** Aborts when the server stops: ends streams, lets single calls finish. */
   readonly stopping: AbortSignal;
+  /** Learns of kinds defined on another server. */
+  readonly refreshKinds?: () => Promise<void>;
 }
 
 /** A request whose bytes are no message of its type. grpc-js would answer that with `INTERNAL`, as if it were our fault. */
@@ -63,18 +66,26 @@ export function unary<Request>(env: CallEnvironment, verb: UnaryVerb<Request>): 
   return (call, callback) => {
     const context = new UnaryContext(call);
     const run = async (): Promise<Uint8Array> => verb(decoded(call.request), context);
-    run().then(
-      (reply) => {
-        context.settle();
-        callback(null, reply);
-      },
-      (err: unknown) => {
-        context.settle();
-        reportInternal(env, call, err);
-        callback(toServiceError(err) as StatusObject);
-      },
-    );
+    run()
+      .catch((err: unknown) => withNewKinds(env, err).then(run))
+      .then(
+        (reply) => {
+          context.settle();
+          callback(null, reply);
+        },
+        (err: unknown) => {
+          context.settle();
+          reportInternal(env, call, err);
+          callback(toServiceError(err) as StatusObject);
+        },
+      );
   };
+}
+
+/** Learns of kinds that came up elsewhere, so that a call about one of them can be tried again; throws any other error. */
+async function withNewKinds({ refreshKinds }: CallEnvironment, err: unknown): Promise<void> {
+  if (!(err instanceof UnknownKindError) || refreshKinds === undefined) throw err;
+  await refreshKinds();
 }
 
 type AnyUnaryCall = ServerUnaryCall<unknown, unknown>;
@@ -120,7 +131,10 @@ export function streaming<Request>(
     const onCancelled = (): void => cancel.abort();
     call.on('cancelled', onCancelled);
     env.stopping.addEventListener('abort', onCancelled, { once: true });
-    pump(call, () => verb(decoded(call.request), { caller: callerOf(call), signal: cancel.signal }), cancel.signal)
+    const context = { caller: callerOf(call), signal: cancel.signal };
+    const run = (): Promise<void> => pump(call, () => verb(decoded(call.request), context), cancel.signal);
+    run()
+      .catch((err: unknown) => withNewKinds(env, err).then(run))
       .then(
         () => {
           if (env.stopping.aborted) endWithError(call, new ApiError('ServiceUnavailable', 'the server is stopping'));

@@ -13,14 +13,22 @@ export function explain(registry: KindRegistry, request: apiv1.ExplainRequest): 
   const options = { recursive: request.recursive === true, unsupportedOnly: request.unsupportedOnly === true };
   if ((request.path ?? '') === '' && options.unsupportedOnly) return { kinds: withoutEffect(registry) };
   const { definition, fields } = findKind(registry, request.path ?? '', request.apiVersion ?? '');
-  const { messageName } = definition.type;
-  const schema = messageSchema(messageName);
+  const schema = schemaOf(definition);
   const reply = replyOf(definition);
   if (fields.length === 0) {
     return { ...reply, field: describeKind(definition, schema, { ...options, depth: 0, leaveOut: nothing }) };
   }
   const [field, path] = walk(schema, fields, definition.type.kind);
   return { ...reply, field: describeField(field, path, { ...options, depth: 0, leaveOut: nothing }) };
+}
+
+function schemaOf({ type, custom }: AnyDefinition): MessageSchema {
+  return custom?.schema() ?? messageSchema(type.messageName);
+}
+
+/** What the fields of a message field are. */
+function messageOf(field: FieldSchema): MessageSchema {
+  return field.message?.() ?? messageSchema(field.type);
 }
 
 function replyOf({ type: { group, version, kind, messageName } }: AnyDefinition): apiv1.ExplainReply {
@@ -94,7 +102,7 @@ function walk(schema: MessageSchema, names: readonly string[], kind: string): [F
       throw badRequest(`field "${name}" does not exist in ${of}${hint}`);
     }
     path = joinPath(path, name);
-    message = found.isMessage ? below(found) : undefined;
+    message = found.isMessage ? messageOf(found) : undefined;
   }
   if (found === undefined) throw badRequest('name a field');
   return [found, path];
@@ -112,7 +120,7 @@ function elsewhere(message: MessageSchema | undefined, name: string): string {
         if (field.name.toLowerCase() === name.toLowerCase()) return ` (did you mean "${below}"?)`;
         if (!field.isMessage || seen.has(field.type)) continue;
         seen.add(field.type);
-        next.push({ message: below(field), path: below });
+        next.push({ message: messageOf(field), path: below });
       }
     }
     level = next;
@@ -132,7 +140,7 @@ interface Detail {
 
 function describeField(field: FieldSchema, path: string, detail: Detail): apiv1.ExplainField {
   const below = field.isMessage && (detail.depth === 0 || (detail.recursive && detail.depth < MAX_DEPTH));
-  const message = field.isMessage ? below(field) : undefined;
+  const message = field.isMessage ? messageOf(field) : undefined;
   return {
     name: field.name,
     path,

@@ -3,6 +3,7 @@ import type { KubeObject } from '../../../proto/index.ts';
 import type { ResourceVersion } from '../../store/store.ts';
 import type { CachedEntry, CachedEvent } from '../../store/watch-cache.ts';
 import { badRequest } from '../api-errors.ts';
+import { whileServed } from '../custom/while-served.ts';
 import { collectionPrefix } from '../keys.ts';
 import type { Target } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
@@ -77,15 +78,21 @@ export async function* watchObjects(
     ...(options.bookmarks ? { bookmarkIntervalMs: BOOKMARK_INTERVAL_MS } : {}),
     ...(options.maxBatchEvents === undefined ? {} : { maxBatchEvents: options.maxBatchEvents }),
   };
-  for await (const batch of services.cache.watch(prefix, from, signal, cacheOptions)) {
-    if (batch.events.length === 0) {
-      yield { events: [], version: batch.version, bookmark: true, initialEventsEnd: false, unfiltered: false };
-      continue;
+  const served = whileServed(services, target, signal);
+  try {
+    for await (const batch of services.cache.watch(prefix, from, served.signal, cacheOptions)) {
+      if (batch.events.length === 0) {
+        yield { events: [], version: batch.version, bookmark: true, initialEventsEnd: false, unfiltered: false };
+        continue;
+      }
+      const events = batch.events.flatMap((event) => seenThrough(selection, event) ?? []);
+      const unfiltered = selection.everything;
+      if (events.length > 0)
+        yield { events, version: batch.version, bookmark: false, initialEventsEnd: false, unfiltered };
     }
-    const events = batch.events.flatMap((event) => seenThrough(selection, event) ?? []);
-    const unfiltered = selection.everything;
-    if (events.length > 0)
-      yield { events, version: batch.version, bookmark: false, initialEventsEnd: false, unfiltered };
+    served.throwIfGone();
+  } finally {
+    served.release();
   }
 }
 

@@ -91,12 +91,14 @@ const CAUSE_REASONS = {
   value: 'FieldValueInvalid',
 } as const;
 
-function toCause(issue: DecodeIssue): ErrorCause {
+/** An issue of reading as the cause of a refusal. */
+export function toCause(issue: DecodeIssue): ErrorCause {
   const hint = issue.suggestion === undefined ? '' : ` (did you mean "${issue.suggestion}"?)`;
   return { field: issue.path, reason: CAUSE_REASONS[issue.reason], message: `${issue.message}${hint}` };
 }
 
-function strictDecodingError(causes: readonly ErrorCause[]): ApiError {
+/** The refusal of an object that cannot be read strictly. */
+export function strictDecodingError(causes: readonly ErrorCause[]): ApiError {
   const parts = causes.map(({ field, reason, message }) =>
     reason === 'FieldValueUnknown' || field === '' ? message : `${field}: ${message}`,
   );

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../../proto/index.ts';
+import { UnknownKindError } from '../../resources/registry.ts';
 import { removedVersion } from '../../resources/removed-versions.ts';
 import { badRequest, didYouMean } from '../api-errors.ts';
 import type { AnyDefinition, KindRegistry } from '../services.ts';
@@ -64,7 +65,8 @@ function resolveKind(fields: TargetFields, registry: KindRegistry): AnyDefinitio
 }
 
 function unknownKind(apiVersion: string, kind: string, registry: KindRegistry): never {
-  throw badRequest(`no matches for kind "${kind}" in version "${apiVersion}"${kindHint(apiVersion, kind, registry)}`);
+  const hint = kindHint(apiVersion, kind, registry);
+  throw new UnknownKindError('BadRequest', `no matches for kind "${kind}" in version "${apiVersion}"${hint}`);
 }
 
 function kindHint(apiVersion: string, kind: string, registry: KindRegistry): string {

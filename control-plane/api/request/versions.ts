@@ -4,7 +4,7 @@
  * out. `Target.definition` is the stored form, `Target.served` the form the request speaks: mostly the same.
  */
 import { type Json, type JsonObject, type KubeObject, toJson } from '../../../proto/index.ts';
-import { decodeJson, stampType } from './decode.ts';
+import { decodeJson, stampType, strictDecodingError, toCause } from './decode.ts';
 import type { Target } from './target.ts';
 
 /** An object with its encoding. */
@@ -21,6 +21,8 @@ export function decodeServed(target: Target, json: Json): KubeObject {
 /** An object of the version the request speaks, in the stored one. Throws `BadRequest` when it says it is of another kind. */
 export function toStored({ definition, served }: Target, object: KubeObject): KubeObject {
   stampType(object, served.type);
+  const unknown = served.unknownFields?.(object) ?? [];
+  if (unknown.length > 0) throw strictDecodingError(unknown.map(toCause));
   return served.storedAs === undefined
     ? object
     : { ...served.storedAs.toStored(object), apiVersion: definition.type.apiVersion, kind: definition.type.kind };

@@ -49,20 +49,23 @@ export async function guardedWrite(
   const turns = turnsByStore.get(services.store) ?? new KeyTurns();
   turnsByStore.set(services.store, turns);
   let turn: Awaited<ReturnType<KeyTurns['take']>> | undefined;
+  let contended = false;
+  const beforeWrite = async (): Promise<{ readonly current: StoreEntry | undefined } | undefined> => {
+    if (!contended || turn !== undefined) return undefined;
+    turn = await turns.take(key);
+    // Of those who waited for their turns, each finds what the one before left, and decides anew.
+    return turn.waited ? { current: await readLatest() } : undefined;
+  };
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       // A refusal, or the news that there is nothing to do, may come from what the cache has not seen yet.
-      const step = await attemptOnce(services, request, { key, entry, decide }).catch((err: unknown) => ({
+      const step = await attemptOnce(services, request, { key, entry, decide, beforeWrite }).catch((err: unknown) => ({
         refused: err,
       }));
       if ('current' in step) {
         entry = step.current;
         fresh = true;
-        if (turn === undefined) {
-          turn = await turns.take(key);
-          // Of those who waited for their turns, each finds what the one before left.
-          if (turn.waited) entry = await readLatest();
-        }
+        contended = true;
         continue;
       }
       if (!fresh && ('refused' in step || step.done.version === entry?.version)) {
@@ -74,6 +77,9 @@ export async function guardedWrite(
         }
       }
       if ('refused' in step) throw step.refused;
+      // Written it is; a server that cannot look at the moment will have seen it later.
+      if (definition.visibleAtOnce === true && !request.dryRun)
+        await services.registry.refresh(request.signal).catch(() => undefined);
       return step.done;
     }
     throw modifiedConflict(definition.type, name);
@@ -90,6 +96,8 @@ interface Attempt {
   readonly key: string;
   readonly entry: StoreEntry | undefined;
   readonly decide: Decide;
+  /** Called before anything is written; gives what is there now when the decision is to be made anew. */
+  readonly beforeWrite: () => Promise<{ readonly current: StoreEntry | undefined } | undefined>;
 }
 
 /** What came of one attempt: the end, or the entry that stood in the way. */
@@ -104,6 +112,8 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
   const counted = { definition, namespace, name: decision.object.metadata?.name ?? '' };
   if (decision.type === 'delete') {
     if (entry === undefined || request.dryRun) return { done: removed(definition, entry, entry?.version ?? 0) };
+    const changed = await attempt.beforeWrite();
+    if (changed !== undefined) return changed;
     const write: StoreWrite = { type: 'delete', key, ifVersion: entry.version };
     const result = await commitCounted(services, { ...counted, write, after: undefined, entry }, request);
     return result.ok ? { done: removed(definition, entry, result.version) } : { current: result.current };
@@ -113,6 +123,8 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
   if (entry !== undefined && equalBytes(bytes, entry.value)) {
     return { done: kept(definition, entry, decision.action === 'deleting' ? 'deleting' : 'unchanged') };
   }
+  const changed = await attempt.beforeWrite();
+  if (changed !== undefined) return changed;
   const write: StoreWrite = {
     type: 'put',
     key,

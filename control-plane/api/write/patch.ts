@@ -12,6 +12,11 @@ import { warningsFor } from './prepare.ts';
 import { decideReplacement } from './update.ts';
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
+/** Objects of custom kinds have no merge keys to go by. */
+const NO_STRATEGIC_PATCH =
+  'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, ' +
+  'application/merge-patch+json, application/apply-patch+yaml (strategic merge patches are for built-in kinds only)';
+
 /** A patch in one of Kubernetes' forms. */
 export interface PatchBody {
   readonly type: 'json' | 'merge' | 'strategic';
@@ -30,6 +35,7 @@ export async function patchObject(
   const name = requireName(request.target);
   const { definition } = request.target;
   if (body.type !== 'json' && !isObject(body.patch)) throw badRequest('the patch is not a JSON object');
+  if (body.type === 'strategic' && definition.custom !== undefined) throw badRequest(NO_STRATEGIC_PATCH);
   const outcome = await guardedWrite(services, request, name, (current) => {
     if (current === undefined) throw notFound(definition.type, name);
     const next = patched(request.target, current, body);

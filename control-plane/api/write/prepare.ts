@@ -41,5 +41,5 @@ export function warningsFor(definition: AnyDefinition, object: KubeObject): stri
 
 /** Whether the kind counts the versions of its spec in `metadata.generation`. Cluster machinery does not, as in Kubernetes. */
 export function countsGenerations(definition: AnyDefinition): boolean {
-  return definition.subresources?.status === true && definition.type.namespaced;
+  return definition.countsGenerations ?? (definition.subresources?.status === true && definition.type.namespaced);
 }

@@ -108,10 +108,11 @@ export interface ApplyOutcome {
 
 /** Merges a configuration and says who owns what then. The applier's entry has the time of its last one. */
 export function applyOwned({ node, live, config, owners, applier, force }: ApplyInput): ApplyOutcome {
-  const named = difference(fieldSetOf(node, config), UNOWNED);
+  const configured = fieldSetOf(node, config);
+  const named = difference(configured, UNOWNED);
   const last = owners.find((owner) => isSameWriter(owner, applier));
   const others = owners.filter((owner) => owner !== last);
-  const owned = others.reduce((set, { fields }) => union(set, fields), named);
+  const owned = others.reduce((set, { fields }) => union(set, fields), configured);
   const merged = mergeConfig(node, live, config);
   const object = last === undefined ? merged : removeGivenUp(node, merged, { last: last.fields, owned });
   const changes = compareFields(node, live, object);

@@ -4,6 +4,7 @@
  * `skiff.meta.v1.CustomObject`, whose `body` holds everything but type and metadata.
  */
 import type { Json } from './codec.ts';
+import { sortedJson } from './free-json.ts';
 import { CustomObject } from './gen/skiff/meta/v1/custom_object.ts';
 import type { KubeObject, MessageCodec, ResourceType } from './kinds.ts';
 import type { KindSchema } from './schema.ts';
@@ -39,7 +40,7 @@ export function customCodec(apiVersion: string): MessageCodec<CustomResource> {
         ...(object.apiVersion === undefined ? {} : { apiVersion: object.apiVersion }),
         ...(kind === undefined ? {} : { kind }),
         ...(metadata === undefined ? {} : { metadata }),
-        ...(Object.keys(body).length === 0 ? {} : { body: JSON.stringify(body) }),
+        ...(Object.keys(body).length === 0 ? {} : { body: sortedJson(body) }),
         ...(_unknownFields === undefined ? {} : { _unknownFields }),
       };
       return CustomObject.encode(message as CustomObject, writer);

@@ -44,6 +44,20 @@ function read(json: Json, { path, issues }: Walk, depth: number): Json {
   return out;
 }
 
+/** The JSON text of a value, with the keys of every object sorted. Members that are undefined are left out. */
+export function sortedJson(value: unknown): string {
+  return JSON.stringify(sorted(value));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = value as { [key: string]: unknown };
+  const out: { [key: string]: unknown } = {};
+  for (const key of Object.keys(members).sort()) out[key] = sorted(members[key]);
+  return out;
+}
+
 /** Appends a field name or map key to a path: `a.b`, or `a[some.key]` when the key has dots or slashes. */
 export function joinPath(path: string, key: string): string {
   if (/[./[\]]/.test(key)) return `${path}[${key}]`;

@@ -28,9 +28,10 @@ export function listKindsVerb(services: ApiServices): UnaryVerb<apiv1.ListKindsR
 
 const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'apply', 'delete', 'deletecollection'];
 
-function kindInfo({ type }: AnyDefinition): apiv1.KindInfo {
+function kindInfo({ type, categories }: AnyDefinition): apiv1.KindInfo {
   const { group, version, kind, plural, singular, shortNames, namespaced } = type;
-  return { group, version, kind, plural, singular, shortNames: [...shortNames], namespaced, verbs: VERBS };
+  const names = { group, version, kind, plural, singular, shortNames: [...shortNames], namespaced };
+  return { ...names, verbs: VERBS, ...(categories === undefined ? {} : { categories: [...categories] }) };
 }
 
 /** Cluster.Explain */

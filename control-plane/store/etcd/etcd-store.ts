@@ -72,7 +72,7 @@ export class EtcdStore implements Store {
     this.#leases = options.leases ?? new LeasePool(options.client);
     this.#onUndecodable =
       options.onUndecodable ?? ((key, err) => options.log.error({ key, err }, 'stored value is unreadable, skipped'));
-    this.#committer = new GroupCommitter((writes) => this.#tryCommit(writes));
+    this.#committer = new GroupCommitter((writes) => this.#tryCommit(writes), overtaken);
     const syncKey = Buffer.from(this.#keys.reserved('sync'));
     this.#readVersion = coalesce(async () => {
       const response = await this.#client.range({ key: syncKey, count_only: true }, 'read the current version');
@@ -250,6 +250,17 @@ function toEntry(key: string, kv: IKeyValue | undefined): StoreEntry | undefined
   if (kv === undefined) return undefined;
   const { index, value } = open(key, kv.value);
   return { key, value, version: versionOf(Number(kv.mod_revision), index) };
+}
+
+/** A write upon an older entry than the one just stored, or just found in the way, has lost. */
+function overtaken(waiting: StoreWrite, done: StoreWrite, result: WriteResult): WriteResult | undefined {
+  if (!result.ok) {
+    const { current } = result;
+    return current !== undefined && revisionOf(waiting.ifVersion) < revisionOf(current.version) ? result : undefined;
+  }
+  if (revisionOf(waiting.ifVersion) >= revisionOf(result.version)) return undefined;
+  if (done.type === 'put') return { ok: false, current: { key: done.key, value: done.value, version: result.version } };
+  return waiting.ifVersion === 0 ? undefined : { ok: false, current: undefined };
 }
 
 function committed(writes: readonly PreparedWrite[], revision: number): WriteResult[] {

@@ -38,6 +38,27 @@ const allOk = (writes: readonly StoreWrite[]): Attempt<string> => ({
 });
 
 describe('GroupCommitter', () => {
+  test('who waits to write a key that was written meanwhile is told so without a transaction of its own', async () => {
+    const groups: string[][] = [];
+    const committer = new GroupCommitter<string>(
+      async (writes) => {
+        groups.push(writes.map((write) => `${write.key} upon ${write.ifVersion}`));
+        await new Promise(setImmediate);
+        return allOk(writes);
+      },
+      (waiting, done, result) => (waiting.ifVersion === 0 ? `${done.key} overtaken by ${result}` : undefined),
+    );
+    const results = await Promise.all([
+      ...Array.from({ length: 10 }, () => committer.commit(put('a'))),
+      committer.commit({ ...put('a'), ifVersion: 7 }),
+      committer.commit(put('b')),
+    ]);
+    expect(groups.flat().filter((line) => line === 'a upon 0').length).toBeLessThanOrEqual(2);
+    expect(groups.flat()).toContain('a upon 7');
+    expect(results.filter((result) => result === 'a overtaken by ok a').length).toBeGreaterThanOrEqual(8);
+    expect(results.slice(10)).toEqual(['ok a', 'ok b']);
+  });
+
   test('writes of one turn share a transaction, up to 127 of them', async () => {
     const { committer, groups } = harness(allOk);
     const results = await Promise.all(Array.from({ length: 200 }, (_, i) => committer.commit(put(`${i}`))));

@@ -9,6 +9,12 @@ export type Attempt<R> =
 /** Tries to commit all of `writes` in one transaction. */
 export type TryCommit<R> = (writes: readonly StoreWrite[]) => Promise<Attempt<R>>;
 
+/**
+ * What a write that waits can be told at once, now that `done` on the same key has come to `result`: that it conflicts with
+ * what is stored since. Undefined when it must be tried.
+ */
+export type Overtaken<R> = (waiting: StoreWrite, done: StoreWrite, result: R) => R | undefined;
+
 interface Pending<R> {
   readonly write: StoreWrite;
   readonly resolve: (result: R) => void;
@@ -23,16 +29,19 @@ const MAX_GROUP_BYTES = 1024 * 1024;
 
 /**
  * Gathers concurrent writes into common transactions. A write alone goes at once; what arrives while transactions are
- * under way forms the next one. A conflict answers only its own write, the rest of its group goes again.
+ * under way forms the next one. A conflict answers only its own write, the rest of its group goes again; what waits to write
+ * the same key upon something older is answered with it.
  */
 export class GroupCommitter<R> {
   readonly #tryCommit: TryCommit<R>;
+  readonly #overtaken: Overtaken<R>;
   #pending: Pending<R>[] = [];
   #inFlight = 0;
   #scheduled = false;
 
-  constructor(tryCommit: TryCommit<R>) {
+  constructor(tryCommit: TryCommit<R>, overtaken: Overtaken<R> = () => undefined) {
     this.#tryCommit = tryCommit;
+    this.#overtaken = overtaken;
   }
 
   /** Commits one write. An abort takes it back while it waits; later the outcome is unknown to the caller. */
@@ -121,10 +130,24 @@ export class GroupCommitter<R> {
       for (const [i, pending] of left.entries()) {
         const answer = answers[i];
         if (answer === undefined) again.push(pending);
-        else pending.resolve(answer);
+        else {
+          pending.resolve(answer);
+          this.#answerOvertaken(pending.write, answer);
+        }
       }
       left = again;
     }
+  }
+
+  /** Those who wait to write the same key need no transaction to learn that they are too late. */
+  #answerOvertaken(done: StoreWrite, result: R): void {
+    if (!this.#pending.some(({ write }) => write.key === done.key)) return;
+    this.#pending = this.#pending.filter((pending) => {
+      const answer = pending.write.key === done.key ? this.#overtaken(pending.write, done, result) : undefined;
+      if (answer === undefined) return true;
+      pending.resolve(answer);
+      return false;
+    });
   }
 
   /** A store that is away fails all; a refusal of the request itself may be one write's fault, so each goes alone. */

@@ -9,8 +9,7 @@ import type { Logger } from '../lib/logger.ts';
 import { type ClusterPki, ensureClusterPki, machineAddresses } from '../lib/pki.ts';
 import { processRef } from '../lib/process.ts';
 import type { KubeObject } from '../proto/index.ts';
-import { defaultTolerations } from './api/admission/default-tolerations.ts';
-import { namespaceLifecycle } from './api/admission/namespace-lifecycle.ts';
+import { admissionSteps } from './api/admission/admission-steps.ts';
 import { acceptCustomNames } from './api/custom/accept-custom-names.ts';
 import { CustomKinds } from './api/custom/custom-kinds.ts';
 import { LiveKindRegistry } from './api/custom/live-registry.ts';
@@ -23,7 +22,7 @@ import { AgentCalls } from './api/streams/agent-calls.ts';
 import type { ServerConfig } from './config.ts';
 import type { Store } from './store/store.ts';
 import { WatchCache } from './store/watch-cache.ts';
-import { ensureSystemNamespaces } from './system-namespaces.ts';
+import { ensureSystemObjects } from './system-namespaces.ts';
 
 /** What keeps the state: the store, and what belongs to it. */
 export interface Backend {
@@ -102,13 +101,15 @@ export async function startServer(
     log,
   });
   const admission = [
-    namespaceLifecycle,
+    ...admissionSteps({
+      tolerations: {
+        notReadySeconds: config.notReadyTolerationSeconds,
+        unreachableSeconds: config.unreachableTolerationSeconds,
+      },
+      log,
+    }),
     noNewCustomObjects,
     acceptCustomNames,
-    defaultTolerations({
-      notReadySeconds: config.notReadyTolerationSeconds,
-      unreachableSeconds: config.unreachableTolerationSeconds,
-    }),
   ];
   const services: ApiServices = { store: backend.store, cache, registry, admission, now: Date.now };
   const cacheRun = cache.run(beneath.signal);
@@ -134,7 +135,7 @@ export async function startServer(
     const port = await api.listen(config.listen, { ca: pki.ca, certificate: pki.server });
     const leaderServices = { ...services, store: backend.fencedStore };
     const elected = backend.elect((term) => lead(config, parts, { services: leaderServices, term }), signal);
-    await ensureSystemNamespaces(new LocalResourceClient(services, 'system:control-plane'), { log, signal });
+    await ensureSystemObjects(new LocalResourceClient(services, 'system:control-plane'), { log, signal });
     api.setReady(true);
     log.info({ port, host: config.listen.host, addresses }, 'the API serves');
     return { port, pki, services, stopped: whenStopped(signal, elected, release) };

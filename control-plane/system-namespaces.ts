@@ -3,30 +3,48 @@ import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { ApiError, hasReason } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { KINDS } from '../proto/index.ts';
+import { SYSTEM_PRIORITY_CLASSES } from './resources/priority-class.ts';
 
 /** Namespaces every cluster has. */
 const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
 
 const RETRY_MS = 500;
 
-/** Creates the namespaces every cluster has, where they are missing; tries again while the store cannot be reached. */
-export async function ensureSystemNamespaces(
-  client: ResourceClient,
-  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
-): Promise<void> {
+/**
+ * Creates the namespaces and priority classes every cluster has, where they are missing; tries again while the store cannot
+ * be reached.
+ */
+export async function ensureSystemObjects(client: ResourceClient, options: EnsureOptions): Promise<void> {
   for (const name of SYSTEM_NAMESPACES) {
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        await client.create(KINDS.Namespace, { metadata: { name } }, { signal });
-        log.info({ namespace: name }, 'created a system namespace');
-        break;
-      } catch (err) {
-        if (hasReason(err, 'AlreadyExists')) break;
-        if (!(err instanceof ApiError) || !err.retryable) throw err;
-        log.warn({ err, namespace: name }, 'system namespace not created, trying again');
-        await delay(RETRY_MS, undefined, { signal });
-      }
+    await ensure(name, options, () =>
+      client.create(KINDS.Namespace, { metadata: { name } }, { signal: options.signal }),
+    );
+  }
+  for (const priorityClass of SYSTEM_PRIORITY_CLASSES) {
+    await ensure(priorityClass.metadata?.name ?? '', options, () =>
+      client.create(KINDS.PriorityClass, priorityClass, { signal: options.signal }),
+    );
+  }
+}
+
+/** What {@link ensureSystemObjects} needs. */
+export interface EnsureOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+async function ensure(name: string, { log, signal }: EnsureOptions, create: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      await create();
+      log.info({ name }, 'created a system object');
+      return;
+    } catch (err) {
+      if (hasReason(err, 'AlreadyExists')) return;
+      if (!(err instanceof ApiError) || !err.retryable) throw err;
+      log.warn({ err, name }, 'system object not created, trying again');
+      await delay(RETRY_MS, undefined, { signal });
     }
   }
 }

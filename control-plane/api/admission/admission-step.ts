@@ -17,6 +17,10 @@ export interface AdmissionRequest {
   readonly object: KubeObject;
   /** The stored object of an update; not to be changed. */
   readonly old: KubeObject | undefined;
+  /** Whether nothing is stored; absent means that it is. Steps that write anything themselves must not then. */
+  readonly dryRun?: boolean | undefined;
+  /** Adds a line for the person, without the `Warning:` prefix. */
+  readonly warn?: ((line: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

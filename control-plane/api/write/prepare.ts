@@ -15,7 +15,10 @@ export function contextOf(services: ApiServices, request: WriteRequest): Request
   return { user: request.caller.user, now: rfc3339(services.now()) };
 }
 
-/** Runs every admission step over `object`, which they may change. */
+/** What admission had to say about objects it let pass. */
+const admissionWarnings = new WeakMap<KubeObject, Set<string>>();
+
+/** Runs every admission step over `object`, which they may change. Its warnings come with {@link warningsFor} that object. */
 export async function admit(
   services: ApiServices,
   request: WriteRequest,
@@ -23,10 +26,12 @@ export async function admit(
 ): Promise<void> {
   const { definition, namespace, subresource } = request.target;
   const operation = subject.old === undefined ? 'CREATE' : 'UPDATE';
-  const { caller, assumed, signal } = request;
-  for (const step of services.admission) {
-    await step({ operation, definition, subresource, namespace, caller, assumed, signal, ...subject }, services);
-  }
+  const { caller, assumed, dryRun, signal } = request;
+  const warnings = new Set<string>();
+  const warn = (line: string): void => void warnings.add(line);
+  const common = { operation, definition, subresource, namespace, caller, assumed, dryRun, warn, signal } as const;
+  for (const step of services.admission) await step({ ...common, ...subject }, services);
+  if (warnings.size > 0) admissionWarnings.set(subject.object, warnings);
 }
 
 /** Throws `Invalid` with all problems, if there are any. */
@@ -36,7 +41,11 @@ export function refuseInvalid(definition: AnyDefinition, name: string, causes: r
 
 /** What the person should know about an object that was accepted. */
 export function warningsFor(definition: AnyDefinition, object: KubeObject): string[] {
-  return [...unsupportedFieldWarnings(definition.type.messageName, object), ...(definition.warnings?.(object) ?? [])];
+  return [
+    ...(admissionWarnings.get(object) ?? []),
+    ...unsupportedFieldWarnings(definition.type.messageName, object),
+    ...(definition.warnings?.(object) ?? []),
+  ];
 }
 
 /** Whether the kind counts the versions of its spec in `metadata.generation`. Cluster machinery does not, as in Kubernetes. */

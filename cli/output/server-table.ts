@@ -37,7 +37,7 @@ export function rowCells(
     ...(style.withNamespace ? [row.namespace ?? ''] : []),
     ...shownColumns(columns, style).map(({ column, index }) => {
       const text = row.cells?.[index] ?? '';
-      if (column.age === true) return ageOf(text, style.nowMs);
+      if (column.age === true) return ageCell(text, style.nowMs);
       if (column.name === 'NAME') return style.showKind === undefined ? text : `${style.showKind}/${text}`;
       return withAges(text, style.nowMs);
     }),
@@ -56,6 +56,11 @@ export function formatLabels(labels: Readonly<Record<string, string>>): string {
 
 function shownColumns(columns: readonly apiv1.Column[], style: TableStyle): { column: apiv1.Column; index: number }[] {
   return columns.map((column, index) => ({ column, index })).filter(({ column }) => style.wide || column.wide !== true);
+}
+
+/** A cell of times is shown as ages; what is no time stays. */
+function ageCell(text: string, nowMs: number): string {
+  return text === '' || !Number.isNaN(Date.parse(text)) ? ageOf(text, nowMs) : text;
 }
 
 /** A cell in which each RFC 3339 time followed by ` ago` is an age: `3 (2026-01-02T03:04:05Z ago)` → `3 (5m ago)`. */

@@ -18,8 +18,8 @@ export interface RequestContext {
 }
 
 /**
- * One column of `get`, NAME included. The cells of an age column are RFC 3339 times; the client shows them as ages. In any
- * other cell an RFC 3339 time followed by ` ago` (`5 (2026-01-02T03:04:05Z ago)`) is shown as an age too.
+ * One column of `get`, NAME included. The cells of an age column are RFC 3339 times; the client shows them as ages, and what is
+ * no time (`<none>`) as it is. In any other cell an RFC 3339 time followed by ` ago` (`5 (2026-01-02T03:04:05Z ago)`) is shown as an age too.
  */
 export interface ColumnDefinition<T> {
   /** Upper case, as in the header. */
@@ -83,6 +83,8 @@ export interface ResourceDefinition<T extends KubeObject> {
     readonly eviction?: boolean;
     /** Makes tokens of a service account. */
     readonly token?: boolean;
+    /** Adds ephemeral containers to a pod. */
+    readonly ephemeralcontainers?: boolean;
     /** Replaces the spec's finalizers only. */
     readonly finalize?: boolean;
   };
@@ -110,6 +112,8 @@ export interface ResourceDefinition<T extends KubeObject> {
   readonly prepareForDelete?: (object: T, now: string) => void;
   /** Everything wrong with the object, at once. Runs after defaulting. Metadata is checked by the generic part. */
   readonly validate?: (object: T) => ErrorCause[];
+  /** What is wrong with a new object besides {@link validate}: rules that objects which are there already need not keep. */
+  readonly validateCreate?: (object: T) => ErrorCause[];
   /** Everything that may not change from `old` to `object`. Runs besides {@link validate}. */
   readonly validateUpdate?: (object: T, old: T) => ErrorCause[];
   /** The same for a write of the status subresource. */

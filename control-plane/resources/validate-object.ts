@@ -7,18 +7,22 @@ import { checkAgainstSchema } from './validation/schema-checks.ts';
 
 /** Everything wrong with a new, defaulted object. */
 export function validateObject(definition: AnyDefinition, object: KubeObject): ErrorCause[] {
-  return distinct([
+  return distinct([...validateAnyVersion(definition, object), ...(definition.validateCreate?.(object) ?? [])]);
+}
+
+function validateAnyVersion(definition: AnyDefinition, object: KubeObject): ErrorCause[] {
+  return [
     ...validateMetadata(definition, object.metadata),
     ...checkAgainstSchema(definition.type.messageName, object),
     ...(definition.validate?.(object) ?? []),
-  ]);
+  ];
 }
 
 /** Everything wrong with an object that replaces `old`: the rules of a new one, and what may not change. */
 export function validateObjectUpdate(definition: AnyDefinition, object: KubeObject, old: KubeObject): ErrorCause[] {
   return distinct([
     ...validateMetadataUpdate(object.metadata, old.metadata),
-    ...validateObject(definition, object),
+    ...validateAnyVersion(definition, object),
     ...(definition.validateUpdate?.(object, old) ?? []),
   ]);
 }

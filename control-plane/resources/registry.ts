@@ -3,11 +3,13 @@ import { ApiError } from '../../lib/errors.ts';
 import { type KubeObject, nearestName, type ResourceType } from '../../proto/index.ts';
 import { configMap } from './config-map.ts';
 import { controllerRevision } from './controller-revision.ts';
+import { cronJob } from './cron-job.ts';
 import { customResourceDefinition } from './custom-resource-definition.ts';
 import { daemonSet } from './daemon-set.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { deployment } from './deployment.ts';
 import { event } from './event.ts';
+import { job } from './job.ts';
 import { lease } from './lease.ts';
 import { limitRange } from './limit-range.ts';
 import { namespace } from './namespace.ts';
@@ -53,6 +55,8 @@ const registry = buildRegistry([
   erase(podTemplate),
   erase(replicationController),
   erase(persistentVolumeClaim),
+  erase(job),
+  erase(cronJob),
 ]);
 
 /** All definitions, in the order they are listed. */

@@ -94,7 +94,7 @@ interface Place extends Removal {
 }
 
 function prune(place: Place, value: Json): Json | undefined {
-  const { node, last } = place;
+  const { node, last, owned } = place;
   if (last.children.size === 0) return value;
   if (node.kind === 'object' && isObject(value)) {
     const out: JsonObject = {};
@@ -106,7 +106,7 @@ function prune(place: Place, value: Json): Json | undefined {
       );
       if (kept !== undefined) setMember(out, name, kept);
     }
-    return Object.keys(out).length === 0 && Object.keys(value).length > 0 ? undefined : out;
+    return Object.keys(out).length === 0 && !owned.own ? undefined : out;
   }
   if ((node.kind === 'set' || node.kind === 'listMap') && Array.isArray(value)) {
     const child: SchemaNode = node.kind === 'set' ? { kind: 'leaf' } : node.element;
@@ -114,7 +114,7 @@ function prune(place: Place, value: Json): Json | undefined {
       const kept = pruneChild(place, { step: stepOf(node, item), child, isField: false }, item);
       return kept === undefined ? [] : [kept];
     });
-    return out.length === 0 && value.length > 0 ? undefined : out;
+    return out.length === 0 && !owned.own ? undefined : out;
   }
   return value;
 }

@@ -1,9 +1,13 @@
 /** Server-side apply through gRPC and a real etcd: several managers of one object, as people and controllers meet there. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
 import type { ApiError } from '../../lib/errors.ts';
 import { apiv1, type appsv1, type JsonObject, KINDS, type metav1, toJson } from '../../proto/index.ts';
+import { waitFor } from '../harness/wait.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
 
 const { ResourcesService } = apiv1;
@@ -53,7 +57,7 @@ describe.skipIf(apiUnavailable() !== undefined)('server-side apply', () => {
     toJson('skiff.apps.v1.Deployment', await client.get(KINDS.Deployment, at(name))) as unknown as Shown;
 
   interface Shown {
-    readonly metadata: metav1.ObjectMeta & { readonly managedFields?: readonly Entry[] };
+    readonly metadata: Omit<metav1.ObjectMeta, 'managedFields'> & { readonly managedFields?: readonly Entry[] };
     readonly spec: {
       readonly replicas: number;
       readonly strategy: { readonly type: string };
@@ -356,6 +360,45 @@ describe.skipIf(apiUnavailable() !== undefined)('server-side apply', () => {
       'bob Apply',
       'before-first-apply Update',
     ]);
+  });
+
+  test('follows the schema of a custom kind', async () => {
+    const text = readFileSync(join(import.meta.dirname, '../../manifests/custom-resource-definition.yaml'), 'utf8');
+    const [definition] = parseAllDocuments(text).map((document) => document.toJS() as JsonObject);
+    await apply(definition ?? expect.fail('no definition'), '', { serverSide: false });
+    const backup = (spec: JsonObject): JsonObject => ({
+      apiVersion: 'storage.example.com/v1',
+      kind: 'Backup',
+      metadata: at('photos'),
+      spec,
+    });
+    const full = { volume: 'photos', schedule: '0 3 * * *', keep: 3, options: { a: { x: 1 }, order: [1, 2] } };
+    const made = await waitFor('the kind', () =>
+      apply(backup({ ...full, targets: [{ name: 'disk', url: 'file:///disk' }] }), 'alice'),
+    );
+    expect(fieldsOf(made, 'alice')).toEqual({
+      'f:spec': {
+        'f:keep': {},
+        'f:options': { 'f:a': { '.': {}, 'f:x': {} }, 'f:order': {} },
+        'f:schedule': {},
+        'f:targets': { 'k:{"name":"disk"}': { '.': {}, 'f:name': {}, 'f:url': {} } },
+        'f:volume': {},
+      },
+    });
+    const both = await apply(backup({ targets: [{ name: 'tape' }], options: { a: { y: 2 } } }), 'bob');
+    expect(both.spec).toMatchObject({
+      targets: [{ name: 'disk' }, { name: 'tape' }],
+      options: { a: { x: 1, y: 2 }, order: [1, 2] },
+      compression: 'zstd',
+    });
+    const refused = await refusal(apply(backup({ keep: 9, options: { order: [2] } }), 'bob'));
+    expect(refused.message).toBe(
+      'Apply failed with 2 conflicts: conflicts with "alice":\n- .spec.keep\n- .spec.options.order',
+    );
+    const left = await apply(backup({ volume: 'photos', schedule: '0 3 * * *' }), 'alice');
+    // Without its own value the field has the schema's default again.
+    expect(left.spec).toMatchObject({ keep: 7, targets: [{ name: 'tape' }], options: { a: { y: 2 } } });
+    expect((left.spec as unknown as { options: JsonObject }).options).toEqual({ a: { y: 2 } });
   });
 
   test('two managers who apply at once both get their fields', async () => {

@@ -2,10 +2,14 @@
 import { type JsonObject, type KubeObject, toJson } from '../../../../proto/index.ts';
 import { messageNode, type SchemaNode } from '../../../merge/schema-node.ts';
 import type { AnyDefinition } from '../../services.ts';
+import { customKindNode } from './custom-node.ts';
 
-/** The schema of a kind's objects, in the version they are stored in. */
-export function nodeOf(definition: AnyDefinition): SchemaNode {
-  return messageNode(definition.type.messageName);
+/**
+ * The schema of a kind's objects, in the version they are stored in. That is the version all entries are kept in: a kind that
+ * is served in several converts configurations on their way in, and field sets never.
+ */
+export function nodeOf({ type, custom }: AnyDefinition): SchemaNode {
+  return custom === undefined ? messageNode(type.messageName) : customKindNode(custom.root);
 }
 
 /** Kubernetes JSON of a stored object, without the record of who owns what. The argument is not changed. */

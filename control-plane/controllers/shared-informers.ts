@@ -14,7 +14,15 @@ export const BY_NODE = 'node';
 
 /** Kinds of which somebody reads more than the metadata. Of the others nothing else is kept in memory. */
 const WHOLE: ReadonlySet<string> = new Set(
-  [KINDS.Pod, KINDS.Node, KINDS.Namespace, KINDS.ReplicaSet, KINDS.Deployment, KINDS.Lease].map(kindId),
+  [
+    KINDS.Pod,
+    KINDS.Node,
+    KINDS.Namespace,
+    KINDS.ReplicaSet,
+    KINDS.Deployment,
+    KINDS.Lease,
+    KINDS.CustomResourceDefinition,
+  ].map(kindId),
 );
 
 const byOwner: Indexer<KubeObject> = (object) =>

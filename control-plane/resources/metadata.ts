@@ -13,7 +13,12 @@ const RULES: Readonly<Record<'dnsLabel' | 'dnsSubdomain' | 'pathSegment', NameRu
 };
 
 /** Finalizers that need no prefix. */
-const PLAIN_FINALIZERS: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+const PLAIN_FINALIZERS: ReadonlySet<string> = new Set([
+  'kubernetes',
+  'orphan',
+  'foregroundDeletion',
+  'customresourcecleanup.apiextensions.k8s.io',
+]);
 
 /** Everything wrong with the metadata of an object of that kind. */
 export function validateMetadata(definition: AnyDefinition, metadata: metav1.ObjectMeta = {}): ErrorCause[] {
@@ -23,7 +28,7 @@ export function validateMetadata(definition: AnyDefinition, metadata: metav1.Obj
     ...notNegative('metadata.generation', metadata.generation),
     ...validateLabels(metadata.labels, 'metadata.labels'),
     ...validateAnnotations(metadata.annotations, 'metadata.annotations'),
-    ...validateFinalizers(metadata.finalizers ?? [], 'metadata.finalizers'),
+    ...validateFinalizers(metadata.finalizers ?? [], 'metadata.finalizers', definition.custom !== undefined),
     ...validateOwners(metadata.ownerReferences ?? []),
   ];
 }
@@ -68,9 +73,11 @@ function validateNamespace(definition: AnyDefinition, namespace: string): ErrorC
   return namespace === '' ? [] : [forbidden('metadata.namespace', 'not allowed on this type')];
 }
 
-/** Everything wrong with a list of finalizers. */
-export function validateFinalizers(names: readonly string[], path: string): ErrorCause[] {
-  return names.flatMap((name, i) => validateFinalizer(name, `${path}[${i}]`));
+/** Everything wrong with a list of finalizers. Those of custom kinds may have any name. */
+export function validateFinalizers(names: readonly string[], path: string, anyName = false): ErrorCause[] {
+  return names.flatMap((name, i) =>
+    anyName ? byRule(`${path}[${i}]`, name, qualifiedName) : validateFinalizer(name, `${path}[${i}]`),
+  );
 }
 
 function validateFinalizer(name: string, field: string): ErrorCause[] {

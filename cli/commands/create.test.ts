@@ -513,7 +513,7 @@ rules:
 
 describe('refused, exit 1, nothing printed', () => {
   const rows: readonly [readonly string[], string][] = [
-    [[], 'error: must specify -f, --filename with a file, folder, address or -\n'],
+    [[], 'error: must specify -f, --filename with a file, folder, address or -, or -k with a folder\n'],
     [
       ['deploymnt', 'x'],
       'error: create makes no "deploymnt" from arguments: write it in a file and use -f\nDid you mean this?\n\tdeployment\n',

@@ -1,4 +1,5 @@
 import { ApiError, hasReason } from '../../lib/errors.ts';
+import { inApplyOrder } from '../apply/apply-order.ts';
 import { addGenerators, addSaveConfig, type CreateOptions } from '../create/add-generators.ts';
 import { GENERATORS } from '../create/generators.ts';
 import { withLastApplied } from '../create/last-applied.ts';
@@ -7,8 +8,7 @@ import { CliError, throwAll } from '../errors/cli-error.ts';
 import { encodeJson } from '../manifest/json-value.ts';
 import { locateCauses } from '../manifest/locate-causes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { readManifests } from '../manifest/read-manifests.ts';
-import { readOptions } from '../manifest/read-options.ts';
+import { type InputOptions, readInput } from '../manifest/read-input.ts';
 import { nearest } from '../nearest.ts';
 import { collect } from '../resources/collect.ts';
 import { localIdentity } from '../resources/identity.ts';
@@ -16,12 +16,9 @@ import { addWriteOptions, dryRunOf, WriteReport, writeFlags } from '../resources
 import { addConnectionOptions, withSession } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 import { addExamples, type Verb } from '../verb.ts';
-import { checkNamespace, namespacesFirst } from './apply.ts';
+import { checkNamespace } from './apply.ts';
 
-interface CreateFileOptions extends CreateOptions {
-  readonly filename?: string[];
-  readonly recursive?: boolean;
-}
+interface CreateFileOptions extends CreateOptions, InputOptions {}
 
 /** `skiff create` */
 export const create: Verb = {
@@ -36,6 +33,7 @@ export const create: Verb = {
       .argument('[kind]', 'what to make from arguments; see the commands below')
       .argument('[words...]', 'its name, and what else belongs to it')
       .option('-f, --filename <file>', 'a file, folder, address or - for standard input; repeatable', collect)
+      .option('-k, --kustomize <folder>', 'a folder with a kustomization.yaml')
       .option('-R, --recursive', 'folders of folders too')
       .action((kind: string | undefined, _: string[], options: CreateFileOptions) => {
         if (kind !== undefined) throw unknownGenerator(kind);
@@ -65,10 +63,8 @@ function unknownGenerator(kind: string): CliError {
 }
 
 async function createFromFiles(terminal: Terminal, options: CreateFileOptions): Promise<void> {
-  if (options.filename === undefined)
-    throw new CliError('must specify -f, --filename with a file, folder, address or -');
   const report = new WriteReport(terminal, options);
-  const manifests = await readManifests(options.filename, readOptions(terminal, options));
+  const manifests = await readInput(terminal, options);
   const contentOf = ({ value }: Manifest): Manifest['value'] =>
     options.saveConfig === true ? withLastApplied(value) : value;
   if (dryRunOf(options) === 'client') {
@@ -78,7 +74,7 @@ async function createFromFiles(terminal: Terminal, options: CreateFileOptions): 
   }
   await withSession(terminal, options, async ({ api, namespace }) => {
     const errors: unknown[] = [];
-    for (const manifest of namespacesFirst(manifests)) {
+    for (const manifest of inApplyOrder(manifests)) {
       try {
         checkNamespace(manifest, options.namespace);
         const { apiVersion, kind } = manifest;

@@ -1,10 +1,9 @@
 import { hasReason } from '../../lib/errors.ts';
 import { apiv1 } from '../../proto/api.ts';
-import type { DeletionFlags, ResourceTarget } from '../api/api-client.ts';
-import { deadlineSignal, followObject } from '../api/follow-object.ts';
+import type { DeletionFlags } from '../api/api-client.ts';
+import { type Going, gracePeriod, propagation, waitUntilGone } from '../delete/deletion.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
 import { collect } from '../resources/collect.ts';
-import { textAt } from '../resources/fields.ts';
 import { findObjects } from '../resources/find-objects.ts';
 import { kindWord, slashedName } from '../resources/identity.ts';
 import { targetsOf } from '../resources/targets-of.ts';
@@ -65,7 +64,7 @@ async function runDelete(session: Session, args: readonly string[], options: Del
   const flags = deletionFlags(options);
   const dryRun = dryRunOf(options);
   const errors: unknown[] = [];
-  const going: { target: ResourceTarget; uid: string }[] = [];
+  const going: Going[] = [];
   const all = options.all === true || options.selector !== undefined || options.fieldSelector !== undefined;
   const targets = await targetsOf(session.api, await findObjects(session, args, options), { all });
   if (targets.length === 0) session.terminal.stderr.write('No resources found\n');
@@ -91,34 +90,12 @@ async function runDelete(session: Session, args: readonly string[], options: Del
 }
 
 function deletionFlags(options: DeleteOptions): DeletionFlags {
-  const grace = options.now === true ? '1' : options.gracePeriod;
-  if (grace !== undefined && !/^-?\d+$/.test(grace))
-    throw new CliError(`invalid --grace-period "${grace}": write a number of seconds`);
-  const seconds = grace === undefined ? undefined : Number(grace);
+  const seconds = options.now === true ? 1 : gracePeriod(options.gracePeriod);
   if (options.force !== true && seconds === 0) {
     throw new CliError('--grace-period=0 must be given together with --force: the containers may go on for a while');
   }
   const gracePeriodSeconds = options.force === true && seconds === undefined ? 0 : seconds;
-  return {
-    ...propagation(options.cascade),
-    ...(gracePeriodSeconds === undefined || gracePeriodSeconds < 0 ? {} : { gracePeriodSeconds }),
-  };
-}
-
-function propagation(cascade: string | true | undefined): DeletionFlags {
-  if (cascade === undefined) return {};
-  const policies: Readonly<Record<string, string>> = {
-    true: 'Background',
-    background: 'Background',
-    foreground: 'Foreground',
-    orphan: 'Orphan',
-    false: 'Orphan',
-  };
-  const propagationPolicy = policies[String(cascade)];
-  if (propagationPolicy === undefined) {
-    throw new CliError(`invalid cascade value (${cascade}). Must be "background", "foreground", or "orphan"`);
-  }
-  return { propagationPolicy };
+  return { ...propagation(options.cascade), ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
 }
 
 function report(session: Session, identity: apiv1.ObjectIdentity, options: DeleteOptions): void {
@@ -130,25 +107,4 @@ function report(session: Session, identity: apiv1.ObjectIdentity, options: Delet
   const suffix = { none: '', client: ' (dry run)', server: ' (server dry run)' }[dryRunOf(options)];
   const word = options.force === true ? 'force deleted' : 'deleted';
   stdout.write(`${kindWord(identity)} "${identity.name ?? ''}" ${word}${suffix}\n`);
-}
-
-async function waitUntilGone(
-  { api, terminal }: Session,
-  going: readonly { target: ResourceTarget; uid: string }[],
-  timeoutMs: number,
-): Promise<void> {
-  const { signal, cancel } = deadlineSignal(
-    terminal.signal,
-    timeoutMs,
-    new CliError('timed out waiting for the objects to go; they are still being deleted'),
-  );
-  try {
-    for (const { target, uid } of going) {
-      for await (const object of followObject(api, target, signal)) {
-        if (object === undefined || textAt(object, 'metadata', 'uid') !== uid) break;
-      }
-    }
-  } finally {
-    cancel();
-  }
 }

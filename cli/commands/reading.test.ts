@@ -197,14 +197,15 @@ describe('describe', () => {
       conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
     });
     expect(masked(await cli.ok('describe', 'pod', 'web-2'))).toBe(
-      `Name:           web-2
-Namespace:      default
-Priority:       0
-Node:           <none>
-Labels:         app=web
-Annotations:    <none>
-Status:         Pending
-Why Not Ready:  No node takes it: ${message}
+      `Name:             web-2
+Namespace:        default
+Priority:         0
+Service Account:  default
+Node:             <none>
+Labels:           app=web
+Annotations:      <none>
+Status:           Pending
+Why Not Ready:    No node takes it: ${message}
 Containers:
   c:
     Image:        busybox
@@ -248,15 +249,15 @@ Events:  <none>
     });
     const text = masked(await cli.ok('describe', 'pod/web-10'));
     expect(text).toContain(
-      'Why Not Ready:  Container c: CrashLoopBackOff: back-off Ns restarting failed container\n' +
-        '                  it ended with exit code 137 (OOMKilled); see: skiff logs web-10 -c c --previous\n',
+      'Why Not Ready:    Container c: CrashLoopBackOff: back-off Ns restarting failed container\n' +
+        '                    it ended with exit code 137 (OOMKilled); see: skiff logs web-10 -c c --previous\n',
     );
     expect(text).toContain('    Restart Count:  4\n');
   });
 
   test('the beginning of names is enough', async () => {
     const text = await cli.ok('describe', 'pod', 'web-');
-    expect(text.match(/^Name: +\S+$/gm)).toEqual(['Name:           web-10', 'Name:           web-2']);
+    expect(text.match(/^Name: +\S+$/gm)).toEqual(['Name:             web-10', 'Name:             web-2']);
     expect((await cli.run(['describe', 'pod', 'nope-'])).stderr).toBe(
       'Error from server (NotFound): pods "nope-" not found\n',
     );

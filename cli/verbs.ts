@@ -42,6 +42,16 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'Create objects that must not exist yet',
     load: async () => (await import('./commands/create.ts')).create,
   },
+  replace: {
+    group: 'Basic',
+    summary: 'Replace objects by what files say',
+    load: async () => (await import('./commands/replace.ts')).replace,
+  },
+  patch: {
+    group: 'Basic',
+    summary: 'Change parts of an object',
+    load: async () => (await import('./commands/patch.ts')).patch,
+  },
   delete: {
     group: 'Basic',
     summary: 'Delete objects',
@@ -61,6 +71,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     group: 'Basic',
     summary: 'Set and remove annotations',
     load: async () => (await import('./commands/annotate.ts')).annotate,
+  },
+  wait: {
+    group: 'Basic',
+    summary: 'Wait until objects are as they should be',
+    load: async () => (await import('./commands/wait.ts')).wait,
   },
   explain: {
     group: 'Basic',

@@ -27,6 +27,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'Create or change objects so that they are as files say',
     load: async () => (await import('./commands/apply.ts')).apply,
   },
+  diff: {
+    group: 'Basic',
+    summary: 'Show what apply would change',
+    load: async () => (await import('./commands/diff.ts')).diff,
+  },
   get: {
     group: 'Basic',
     summary: 'Show one or many objects',
@@ -76,6 +81,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     group: 'Basic',
     summary: 'Wait until objects are as they should be',
     load: async () => (await import('./commands/wait.ts')).wait,
+  },
+  kustomize: {
+    group: 'Basic',
+    summary: 'Print the objects that a kustomization makes',
+    load: async () => (await import('./commands/kustomize.ts')).kustomize,
   },
   explain: {
     group: 'Basic',
@@ -136,6 +146,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     group: 'Other',
     summary: 'List the kinds there are',
     load: async () => (await import('./commands/api-resources.ts')).apiResources,
+  },
+  'api-versions': {
+    group: 'Other',
+    summary: 'List the versions of the API there are',
+    load: async () => (await import('./commands/api-versions.ts')).apiVersions,
   },
   config: {
     group: 'Other',

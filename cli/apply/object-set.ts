@@ -1,7 +1,7 @@
 import { ApiError } from '../../lib/errors.ts';
 import type { ResourceTarget } from '../api/api-client.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { textAt, valueAt } from '../resources/fields.ts';
+import { mapAt, textAt } from '../resources/fields.ts';
 
 /** Kinds that a write of another object may need to find. */
 const NEEDED_KINDS: readonly string[] = ['Namespace', 'ServiceAccount', 'PriorityClass'];
@@ -69,7 +69,5 @@ export function isUnknownKind(err: unknown): boolean {
 
 /** The labels a manifest gives its object. */
 export function labelsOf(manifest: Manifest): Readonly<Record<string, string>> {
-  const labels = valueAt(manifest.value, 'metadata', 'labels');
-  const entries = Object.entries(typeof labels === 'object' && labels !== null ? labels : {});
-  return Object.fromEntries(entries.map(([key, value]) => [key, String(value)]));
+  return Object.fromEntries(mapAt(manifest.value, 'metadata', 'labels'));
 }

@@ -121,7 +121,7 @@ function sameValue(a: unknown, b: unknown): boolean {
 function textOf(value: unknown): string {
   if (value === '') return '""';
   if (Array.isArray(value)) return `[${value.map(String).join(', ')}]`;
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function nameOf(schema: MessageSchema, field: FieldSchema): string {

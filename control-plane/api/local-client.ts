@@ -1,16 +1,18 @@
-import type {
-  DeleteOptions,
-  ObjectEvent,
-  ObjectList,
-  ObjectName,
-  Patch,
-  PodBinding,
-  ResourceClient,
-  SelectOptions,
-  WriteOptions,
+import {
+  type ApplyOptions,
+  type DeleteOptions,
+  nameInJson,
+  type ObjectEvent,
+  type ObjectList,
+  type ObjectName,
+  type Patch,
+  type PodBinding,
+  type ResourceClient,
+  type SelectOptions,
+  type WriteOptions,
 } from '../../lib/client/resource-client.ts';
 import { errorMessage } from '../../lib/errors.ts';
-import type { KubeObject, ResourceType } from '../../proto/index.ts';
+import type { JsonObject, KubeObject, ResourceType } from '../../proto/index.ts';
 import { getObject } from './read/get.ts';
 import { listObjects } from './read/list.ts';
 import { type WatchedEvent, watchObjects } from './read/watch.ts';
@@ -22,6 +24,7 @@ import { withVersion } from './stored-object.ts';
 import { bindPod } from './write/bind.ts';
 import { createObject } from './write/create.ts';
 import { deleteObject } from './write/delete.ts';
+import { serverSideApply } from './write/managed-fields/server-side-apply.ts';
 import { patchObject } from './write/patch.ts';
 import { updateObject } from './write/update.ts';
 import type { WriteRequest } from './write/write-request.ts';
@@ -101,6 +104,11 @@ export class LocalResourceClient implements ResourceClient {
   ): Promise<T> {
     const request = this.#writeRequest(type, { metadata: { name: at.name, namespace: at.namespace } }, options);
     return (await patchObject(this.#services, request, { type: patch.type, patch: patch.body })).object as T;
+  }
+
+  async apply<T extends KubeObject>(type: ResourceType<T>, config: JsonObject, options: ApplyOptions): Promise<T> {
+    const request = this.#writeRequest(type, { metadata: nameInJson(config) }, options);
+    return (await serverSideApply(this.#services, request, { config, force: options.force === true })).object as T;
   }
 
   async delete<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, options: DeleteOptions = {}): Promise<T> {

@@ -1,16 +1,18 @@
-import { apiv1, type KubeObject, type ResourceType, typeUrl } from '../../proto/index.ts';
+import { apiv1, type JsonObject, type KubeObject, type ResourceType, typeUrl } from '../../proto/index.ts';
 import { ApiError, errorMessage, hasReason } from '../errors.ts';
 import type { GrpcConnection } from './grpc-connection.ts';
-import type {
-  DeleteOptions,
-  ObjectEvent,
-  ObjectList,
-  ObjectName,
-  Patch,
-  PodBinding,
-  ResourceClient,
-  SelectOptions,
-  WriteOptions,
+import {
+  type ApplyOptions,
+  type DeleteOptions,
+  nameInJson,
+  type ObjectEvent,
+  type ObjectList,
+  type ObjectName,
+  type Patch,
+  type PodBinding,
+  type ResourceClient,
+  type SelectOptions,
+  type WriteOptions,
 } from './resource-client.ts';
 
 const { ResourcesService } = apiv1;
@@ -107,6 +109,18 @@ export class GrpcResourceClient implements ResourceClient {
       ...writeFlags(options),
     };
     const reply = await this.#connection.unary(ResourcesService.patch, request, { signal: options.signal });
+    return readObject(type, reply.object, reply.resourceVersion);
+  }
+
+  async apply<T extends KubeObject>(type: ResourceType<T>, config: JsonObject, options: ApplyOptions): Promise<T> {
+    const request: apiv1.ApplyRequest = {
+      target: target(type, nameInJson(config), options.subresource),
+      json: Buffer.from(JSON.stringify({ apiVersion: type.apiVersion, kind: type.kind, ...config })),
+      serverSide: true,
+      force: options.force === true,
+      ...writeFlags(options),
+    };
+    const reply = await this.#connection.unary(ResourcesService.apply, request, { signal: options.signal });
     return readObject(type, reply.object, reply.resourceVersion);
   }
 

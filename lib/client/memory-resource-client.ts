@@ -4,22 +4,33 @@
  * without validation, defaulting and admission. Faults are made on demand.
  */
 import { randomUUID } from 'node:crypto';
-import { type corev1, fromJson, KINDS, type KubeObject, type ResourceType, toJson } from '../../proto/index.ts';
+import {
+  type corev1,
+  fromJson,
+  type JsonObject,
+  KINDS,
+  type KubeObject,
+  type ResourceType,
+  toJson,
+} from '../../proto/index.ts';
 import { type Clock, rfc3339, systemClock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
+import { MemoryAppliers } from './memory-apply.ts';
 import { ChangeHistory } from './memory-history.ts';
 import { matcher, patched } from './memory-requests.ts';
 import * as rules from './memory-rules.ts';
-import type {
-  DeleteOptions,
-  ObjectEvent,
-  ObjectList,
-  ObjectName,
-  Patch,
-  PodBinding,
-  ResourceClient,
-  SelectOptions,
-  WriteOptions,
+import {
+  type ApplyOptions,
+  type DeleteOptions,
+  nameInJson,
+  type ObjectEvent,
+  type ObjectList,
+  type ObjectName,
+  type Patch,
+  type PodBinding,
+  type ResourceClient,
+  type SelectOptions,
+  type WriteOptions,
 } from './resource-client.ts';
 
 /** A request as an interceptor sees it. */
@@ -52,6 +63,7 @@ export class MemoryResourceClient implements ResourceClient {
   readonly #options: MemoryClientOptions;
   readonly #shelves = new Map<string, Shelf>();
   readonly #interceptors = new Set<(request: MemoryRequest) => void | Promise<void>>();
+  readonly #appliers = new MemoryAppliers();
   readonly #observers = new Set<(type: ResourceType) => void>();
   #version = 0;
   #names = 0;
@@ -174,6 +186,16 @@ export class MemoryResourceClient implements ResourceClient {
       : undefined;
     const next = { ...value, metadata: { ...value.metadata, resourceVersion: asked } };
     return this.#replace(type, at, next, options);
+  }
+
+  async apply<T extends KubeObject>(type: ResourceType<T>, config: JsonObject, options: ApplyOptions): Promise<T> {
+    const at = nameInJson(config);
+    await this.#admit({ verb: 'patch', type, at, subresource: options.subresource }, options.signal);
+    const old = this.#shelf(type).objects.get(keyAt(at));
+    const { next, keep } = this.#appliers.prepare(type, old, { config, options });
+    const made = old === undefined ? await this.create(type, next, options) : this.#replace(type, at, next, options);
+    if (options.dryRun !== true) keep(made);
+    return made;
   }
 
   async delete<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, options: DeleteOptions = {}): Promise<T> {

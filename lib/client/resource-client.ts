@@ -7,7 +7,7 @@
  *
  * Objects returned are the caller's to read, never to change: caches share them. Copy before editing.
  */
-import type { Json, KubeObject, ResourceType } from '../../proto/index.ts';
+import type { Json, JsonObject, KubeObject, ResourceType } from '../../proto/index.ts';
 
 /** Limits of a list or watch. Selectors are in Kubernetes' text form. */
 export interface SelectOptions {
@@ -37,6 +37,14 @@ export interface WriteOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of a server-side apply. */
+export interface ApplyOptions extends WriteOptions {
+  /** In whose name the fields of the configuration are owned. */
+  readonly fieldManager: string;
+  /** Take over what other managers own with other values. */
+  readonly force?: boolean;
+}
+
 /** Options of a deletion. */
 export interface DeleteOptions {
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
@@ -57,6 +65,16 @@ export interface Patch {
 export interface ObjectName {
   readonly namespace?: string | undefined;
   readonly name: string;
+}
+
+/** The name that JSON of an object gives. */
+export function nameInJson(json: JsonObject): ObjectName {
+  const { metadata } = json;
+  const { name, namespace } = typeof metadata === 'object' && !Array.isArray(metadata) ? (metadata ?? {}) : {};
+  return {
+    name: typeof name === 'string' ? name : '',
+    ...(typeof namespace === 'string' ? { namespace } : {}),
+  };
 }
 
 /** The port. */
@@ -89,6 +107,13 @@ export interface ResourceClient {
 
   /** Changes part of an object. */
   patch<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, patch: Patch, options?: WriteOptions): Promise<T>;
+
+  /**
+   * Server-side apply: makes the object what `config` (JSON, with its name) says, in the name of a manager. Fields the manager
+   * named last time and no longer names go, unless others own them. Creates what is not there. Throws `Conflict` with a cause
+   * per field where others own other values.
+   */
+  apply<T extends KubeObject>(type: ResourceType<T>, config: JsonObject, options: ApplyOptions): Promise<T>;
 
   /** Deletes, or marks for deletion; returns the object as it then is. Throws `NotFound`, `Conflict` (preconditions). */
   delete<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, options?: DeleteOptions): Promise<T>;

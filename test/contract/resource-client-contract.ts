@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectEvent, ResourceClient } from '../../lib/client/resource-client.ts';
 import { compareVersions } from '../../lib/resource-version.ts';
-import { type appsv1, type corev1, KINDS, type KubeObject } from '../../proto/index.ts';
+import { type appsv1, type corev1, type JsonObject, KINDS, type KubeObject } from '../../proto/index.ts';
 
 /** A client under test and how to be rid of it. The namespace must exist and be empty. */
 export interface ClientUnderTest {
@@ -275,6 +275,35 @@ export function resourceClientContract(name: string, open: () => Promise<ClientU
       expect(bound.status?.conditions).toMatchObject([{ type: 'PodScheduled', status: 'True' }]);
       const [again] = await client.bind(bindings.slice(0, 1));
       expect(again).toMatchObject({ reason: 'Conflict' });
+    });
+
+    it('applies in the name of managers: shares, refuses, takes over, removes what a manager drops', async () => {
+      const config = (data: JsonObject): JsonObject => ({ metadata: { name: 'a', namespace }, data });
+      const at = { namespace, name: 'a' };
+      const data = async (): Promise<Record<string, string> | undefined> =>
+        (await client.get(KINDS.ConfigMap, at)).data;
+      const made = await client.apply(KINDS.ConfigMap, config({ a: '1', b: '1' }), { fieldManager: 'one' });
+      expect(made.data).toEqual({ a: '1', b: '1' });
+      await client.apply(KINDS.ConfigMap, config({ a: '1', c: '2' }), { fieldManager: 'two' });
+      expect(await data()).toEqual({ a: '1', b: '1', c: '2' });
+      const refused = client.apply(KINDS.ConfigMap, config({ a: '1', b: '3' }), { fieldManager: 'two' });
+      await expect(refused).rejects.toMatchObject({
+        reason: 'Conflict',
+        message: 'Apply failed with 1 conflict: conflict with "one": .data.b',
+        causes: [{ field: '.data.b', reason: 'FieldManagerConflict', message: 'conflict with "one"' }],
+      });
+      await client.apply(KINDS.ConfigMap, config({ a: '1', b: '3' }), { fieldManager: 'two', force: true });
+      expect(await data()).toEqual({ a: '1', b: '3' });
+      await client.apply(KINDS.ConfigMap, config({}), { fieldManager: 'one' });
+      expect(await data()).toEqual({ a: '1', b: '3' });
+      await client.apply(KINDS.ConfigMap, config({ b: '3' }), { fieldManager: 'two', dryRun: true });
+      expect(await data()).toEqual({ a: '1', b: '3' });
+      const last = await client.apply(KINDS.ConfigMap, config({ b: '3' }), { fieldManager: 'two' });
+      expect(last.data).toEqual({ b: '3' });
+      const again = await client.apply(KINDS.ConfigMap, config({ b: '3' }), { fieldManager: 'two' });
+      expect(again.metadata?.resourceVersion).toBe(last.metadata?.resourceVersion);
+      const nobody = client.apply(KINDS.ConfigMap, config({}), { fieldManager: '' });
+      await expect(nobody).rejects.toMatchObject({ reason: 'Invalid' });
     });
 
     it('writes nothing on a dry run', async () => {

@@ -5,6 +5,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { deserialize, serialize } from 'node:v8';
 import type {
+  ApplyOptions,
   DeleteOptions,
   ObjectEvent,
   ObjectList,
@@ -16,7 +17,7 @@ import type {
   WriteOptions,
 } from '../../../lib/client/resource-client.ts';
 import { ApiError, errorMessage, type StatusReason } from '../../../lib/errors.ts';
-import { allKinds, type KubeObject, type ResourceType } from '../../../proto/index.ts';
+import { allKinds, type JsonObject, type KubeObject, type ResourceType } from '../../../proto/index.ts';
 
 interface Call {
   readonly id: number;
@@ -106,6 +107,8 @@ async function answer(
       return client.create(type, first as unknown as KubeObject, { ...(second as unknown as WriteOptions), signal });
     case 'update':
       return client.update(type, first as unknown as KubeObject, { ...(second as unknown as WriteOptions), signal });
+    case 'apply':
+      return client.apply(type, first as unknown as JsonObject, { ...(second as unknown as ApplyOptions), signal });
     case 'patch':
       return client.patch(
         type,
@@ -159,6 +162,9 @@ export class RemoteResourceClient implements ResourceClient {
   }
   patch<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, patch: Patch, options?: WriteOptions): Promise<T> {
     return this.#call('patch', type, [at, patch, withoutSignal(options)], options?.signal) as Promise<T>;
+  }
+  apply<T extends KubeObject>(type: ResourceType<T>, config: JsonObject, options: ApplyOptions): Promise<T> {
+    return this.#call('apply', type, [config, withoutSignal(options)], options.signal) as Promise<T>;
   }
   delete<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, options?: DeleteOptions): Promise<T> {
     return this.#call('delete', type, [at, withoutSignal(options)], options?.signal) as Promise<T>;

@@ -2,11 +2,14 @@
 import type { ControllerDefinition } from './controller.ts';
 import { customResourceDefinitionController } from './custom-resource-definition/custom-resource-definition.ts';
 import { deploymentController } from './deployment/deployment.ts';
+import { disruptionController } from './disruption/disruption.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { namespaceController } from './namespace/namespace.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { podGarbageCollector } from './pod-garbage/pod-garbage.ts';
 import { replicaSetController } from './replica-set/replica-set.ts';
+import { resourceQuotaController } from './resource-quota/resource-quota.ts';
+import { serviceAccountController } from './service-account/service-account.ts';
 import { taintEvictionController } from './taint-eviction/taint-eviction.ts';
 
 /** The registry. */
@@ -19,4 +22,7 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   taintEvictionController,
   podGarbageCollector,
   customResourceDefinitionController,
+  serviceAccountController,
+  resourceQuotaController,
+  disruptionController,
 ];

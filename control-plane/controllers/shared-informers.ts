@@ -22,6 +22,7 @@ const WHOLE: ReadonlySet<string> = new Set(
     KINDS.Deployment,
     KINDS.Lease,
     KINDS.CustomResourceDefinition,
+    KINDS.PodDisruptionBudget,
   ].map(kindId),
 );
 

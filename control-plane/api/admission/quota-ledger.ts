@@ -242,7 +242,8 @@ export class QuotaLedger {
     const { cache, registry, now } = this.#services;
     const names = Object.keys(quota.spec?.hard ?? {});
     const objects = registry.definitions
-      .filter(({ type }) => concernsKind(names, type))
+      // A kind served in several versions is stored in one.
+      .filter(({ type, storedAs }) => storedAs === undefined && concernsKind(names, type))
       .flatMap(({ type }) =>
         cache
           .list(collectionPrefix(type, namespace))

@@ -11,7 +11,7 @@ import { matchesPattern, patternCost } from './pattern.ts';
 import { isJsonObject, memberNode, type SchemaNode } from './schema-node.ts';
 
 /** Steps one validation may take: some hundred milliseconds. */
-const MAX_STEPS = 3_000_000;
+const MAX_STEPS = 1_000_000;
 /** Problems after which the rest is not looked for. */
 const MAX_CAUSES = 200;
 

@@ -18,8 +18,9 @@ export interface RequestContext {
 }
 
 /**
- * One column of `get`, NAME included. The cells of an age column are RFC 3339 times; the client shows them as ages, and what is
- * no time (`<none>`) as it is. In any other cell an RFC 3339 time followed by ` ago` (`5 (2026-01-02T03:04:05Z ago)`) is shown as an age too.
+ * One column of `get`, NAME included. The cells of an age column are RFC 3339 times; the client shows them as ages, and what
+ * is no time (`<none>`) as it is. In any other cell an RFC 3339 time followed by ` ago` (`5 (2026-01-02T03:04:05Z ago)`) is
+ * shown as an age too.
  */
 export interface ColumnDefinition<T> {
   /** Upper case, as in the header. */

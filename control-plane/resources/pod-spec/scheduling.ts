@@ -25,12 +25,17 @@ function validateNodeAffinity(affinity: corev1.NodeAffinity | undefined, path: s
   const wished = affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   const neededPath = `${path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms`;
   return [
-    ...needed.flatMap((term, i) => validateNodeTerm(term, `${neededPath}[${i}]`)),
+    ...validateNodeTerms(needed, neededPath),
     ...wished.flatMap(({ weight, preference }, i) => {
       const at = `${path}.preferredDuringSchedulingIgnoredDuringExecution[${i}]`;
       return [...validateWeight(weight, at), ...validateNodeTerm(preference ?? {}, `${at}.preference`)];
     }),
   ];
+}
+
+/** Everything wrong with the terms of a node selector at `path`. */
+export function validateNodeTerms(terms: readonly corev1.NodeSelectorTerm[], path: string): ErrorCause[] {
+  return terms.flatMap((term, i) => validateNodeTerm(term, `${path}[${i}]`));
 }
 
 function validateWeight(weight: number | undefined, path: string): ErrorCause[] {

@@ -1,5 +1,6 @@
 /** Kubernetes' defaults of volumes. */
 import type { corev1 } from '../../../proto/index.ts';
+import { defaultClaimSpec } from '../claim-spec.ts';
 import { defaultPullPolicy } from './container-defaults.ts';
 import { sourcesOf } from './volumes.ts';
 
@@ -8,7 +9,7 @@ const TOKEN_SECONDS = 3600;
 
 /** Fills in a volume. One without a source is an empty folder. */
 export function defaultVolume(volume: corev1.Volume): void {
-  const { configMap, secret, downwardAPI, projected, hostPath, image, ephemeral } = volume;
+  const { configMap, secret, downwardAPI, projected, image, ephemeral } = volume;
   if (sourcesOf(volume).length === 0) volume.emptyDir = {};
   if (configMap !== undefined) configMap.defaultMode ??= FILE_MODE;
   if (secret !== undefined) secret.defaultMode ??= FILE_MODE;
@@ -17,11 +18,9 @@ export function defaultVolume(volume: corev1.Volume): void {
     defaultFieldRefs(downwardAPI.items);
   }
   if (projected !== undefined) defaultProjected(projected);
-  if (hostPath !== undefined) hostPath.type ??= '';
   if (image !== undefined) image.pullPolicy ??= defaultPullPolicy(image.reference ?? '');
-  if (ephemeral?.volumeClaimTemplate?.spec !== undefined)
-    ephemeral.volumeClaimTemplate.spec.volumeMode ??= 'Filesystem';
-  defaultRemote(volume);
+  if (ephemeral?.volumeClaimTemplate?.spec !== undefined) defaultClaimSpec(ephemeral.volumeClaimTemplate.spec);
+  defaultVolumeSource(volume);
 }
 
 function defaultProjected(projected: corev1.ProjectedVolumeSource): void {
@@ -38,7 +37,10 @@ function defaultFieldRefs(items: readonly corev1.DownwardAPIVolumeFile[] | undef
   }
 }
 
-function defaultRemote({ iscsi, rbd, azureDisk, scaleIO }: corev1.Volume): void {
+/** Fills in the sources that volumes of pods and persistent volumes have in common. */
+export function defaultVolumeSource(sources: corev1.Volume | corev1.PersistentVolumeSpec): void {
+  const { azureDisk, hostPath, iscsi, rbd, scaleIO } = sources;
+  if (hostPath !== undefined) hostPath.type ??= '';
   if (iscsi !== undefined) iscsi.iscsiInterface ??= 'default';
   if (rbd !== undefined) {
     rbd.pool ??= 'rbd';

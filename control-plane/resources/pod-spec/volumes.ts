@@ -3,8 +3,11 @@ import type { ErrorCause } from '../../../lib/errors.ts';
 import { dnsLabel } from '../../../lib/name-rules.ts';
 import { parseQuantity } from '../../../lib/quantity.ts';
 import type { corev1 } from '../../../proto/index.ts';
+import { validateClaimSpec } from '../claim-spec.ts';
 import { byRule, forbidden, invalid, notSupported, required, unique } from '../validation/field-errors.ts';
+import { validateAnnotations, validateLabels } from '../validation/labels.ts';
 import { configKey, localPath, validateFileMode } from '../validation/texts.ts';
+import { validateDriverName, validateSharedSources } from '../volume-sources.ts';
 import { validateFieldRef, validateObjectName, validateResourceRef } from './env.ts';
 
 const MEDIA = ['', 'Memory'];
@@ -22,15 +25,13 @@ export function validateVolumes(volumes: readonly corev1.Volume[], path: string)
 }
 
 function validateVolume(volume: corev1.Volume, path: string): ErrorCause[] {
-  const { name = '', emptyDir, hostPath, configMap, secret, downwardAPI, projected } = volume;
+  const { name = '', emptyDir, configMap, secret, downwardAPI, projected, csi, ephemeral, gitRepo } = volume;
   const causes = name === '' ? [] : byRule(`${path}.name`, name, dnsLabel);
   for (const source of sourcesOf(volume).slice(1)) {
     causes.push(forbidden(`${path}.${source}`, 'may not specify more than 1 volume type'));
   }
   if (emptyDir !== undefined) causes.push(...validateEmptyDir(emptyDir, `${path}.emptyDir`));
-  if (hostPath?.path?.split('/').includes('..') === true) {
-    causes.push(invalid(`${path}.hostPath.path`, hostPath.path, "must not contain '..'"));
-  }
+  causes.push(...validateSharedSources(volume, path));
   if (configMap !== undefined) {
     causes.push(...validateObjectName(configMap.name, `${path}.configMap.name`));
     causes.push(...validateFiles(configMap, `${path}.configMap`));
@@ -44,10 +45,24 @@ function validateVolume(volume: corev1.Volume, path: string): ErrorCause[] {
     causes.push(...validateDownward(downwardAPI.items ?? [], `${path}.downwardAPI.items`));
   }
   if (projected !== undefined) causes.push(...validateProjected(projected, `${path}.projected`));
-  if (volume.nfs?.path !== undefined && !volume.nfs.path.startsWith('/')) {
-    causes.push(invalid(`${path}.nfs.path`, volume.nfs.path, 'must be an absolute path'));
+  if (gitRepo?.directory !== undefined)
+    causes.push(...byRule(`${path}.gitRepo.directory`, gitRepo.directory, localPath));
+  if (csi !== undefined) {
+    causes.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
+    if (csi.nodePublishSecretRef !== undefined && (csi.nodePublishSecretRef.name ?? '') === '')
+      causes.push(required(`${path}.csi.nodePublishSecretRef.name`));
   }
+  if (ephemeral?.volumeClaimTemplate !== undefined)
+    causes.push(...validateClaimTemplate(ephemeral.volumeClaimTemplate, `${path}.ephemeral.volumeClaimTemplate`));
   return causes;
+}
+
+function validateClaimTemplate(template: corev1.PersistentVolumeClaimTemplate, path: string): ErrorCause[] {
+  return [
+    ...validateLabels(template.metadata?.labels, `${path}.metadata.labels`),
+    ...validateAnnotations(template.metadata?.annotations, `${path}.metadata.annotations`),
+    ...validateClaimSpec(template.spec ?? {}, `${path}.spec`),
+  ];
 }
 
 /** The sources a volume names, in the order of its fields. */

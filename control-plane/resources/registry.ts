@@ -4,6 +4,8 @@ import { type KubeObject, nearestName, type ResourceType } from '../../proto/ind
 import { configMap } from './config-map.ts';
 import { controllerRevision } from './controller-revision.ts';
 import { cronJob } from './cron-job.ts';
+import { csiDriver } from './csi-driver.ts';
+import { csiNode } from './csi-node.ts';
 import { customResourceDefinition } from './custom-resource-definition.ts';
 import { daemonSet } from './daemon-set.ts';
 import type { ResourceDefinition } from './definition.ts';
@@ -15,6 +17,7 @@ import { limitRange } from './limit-range.ts';
 import { namespace } from './namespace.ts';
 import { node } from './node.ts';
 import { persistentVolumeClaim } from './persistent-volume-claim.ts';
+import { persistentVolume } from './persistent-volume.ts';
 import { pod } from './pod.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { podTemplate } from './pod-template.ts';
@@ -25,6 +28,8 @@ import { resourceQuota } from './resource-quota.ts';
 import { secret } from './secret.ts';
 import { serviceAccount } from './service-account.ts';
 import { statefulSet } from './stateful-set.ts';
+import { storageClass } from './storage-class.ts';
+import { volumeAttachment } from './volume-attachment.ts';
 
 /** A definition whose kind is not known to the compiler. */
 export type AnyDefinition = ResourceDefinition<KubeObject>;
@@ -57,6 +62,11 @@ const registry = buildRegistry([
   erase(persistentVolumeClaim),
   erase(job),
   erase(cronJob),
+  erase(persistentVolume),
+  erase(storageClass),
+  erase(volumeAttachment),
+  erase(csiDriver),
+  erase(csiNode),
 ]);
 
 /** All definitions, in the order they are listed. */

@@ -1,6 +1,10 @@
 /** Every kind the control plane serves, and how people and manifests name them. */
 import { ApiError } from '../../lib/errors.ts';
 import { type KubeObject, nearestName, type ResourceType } from '../../proto/index.ts';
+import { apiService } from './api-service.ts';
+import { certificateSigningRequest } from './certificate-signing-request.ts';
+import { clusterRole } from './cluster-role.ts';
+import { clusterRoleBinding } from './cluster-role-binding.ts';
 import { configMap } from './config-map.ts';
 import { controllerRevision } from './controller-revision.ts';
 import { cronJob } from './cron-job.ts';
@@ -10,11 +14,20 @@ import { customResourceDefinition } from './custom-resource-definition.ts';
 import { daemonSet } from './daemon-set.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { deployment } from './deployment.ts';
+import { endpointSlice } from './endpoint-slice.ts';
+import { endpoints } from './endpoints.ts';
 import { event } from './event.ts';
+import { eventsEvent } from './events-event.ts';
+import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
+import { horizontalPodAutoscalerV1 } from './horizontal-pod-autoscaler-v1.ts';
+import { ingress } from './ingress.ts';
+import { ingressClass } from './ingress-class.ts';
 import { job } from './job.ts';
 import { lease } from './lease.ts';
 import { limitRange } from './limit-range.ts';
+import { mutatingWebhookConfiguration } from './mutating-webhook-configuration.ts';
 import { namespace } from './namespace.ts';
+import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
 import { persistentVolumeClaim } from './persistent-volume-claim.ts';
 import { persistentVolume } from './persistent-volume.ts';
@@ -25,10 +38,15 @@ import { priorityClass } from './priority-class.ts';
 import { replicaSet } from './replica-set.ts';
 import { replicationController } from './replication-controller.ts';
 import { resourceQuota } from './resource-quota.ts';
+import { role } from './role.ts';
+import { roleBinding } from './role-binding.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { secret } from './secret.ts';
+import { service } from './service.ts';
 import { serviceAccount } from './service-account.ts';
 import { statefulSet } from './stateful-set.ts';
 import { storageClass } from './storage-class.ts';
+import { validatingWebhookConfiguration } from './validating-webhook-configuration.ts';
 import { volumeAttachment } from './volume-attachment.ts';
 
 /** A definition whose kind is not known to the compiler. */
@@ -62,6 +80,24 @@ const registry = buildRegistry([
   erase(persistentVolumeClaim),
   erase(job),
   erase(cronJob),
+  erase(service),
+  erase(endpoints),
+  erase(endpointSlice),
+  erase(ingress),
+  erase(ingressClass),
+  erase(networkPolicy),
+  erase(horizontalPodAutoscaler),
+  erase(horizontalPodAutoscalerV1),
+  erase(role),
+  erase(clusterRole),
+  erase(roleBinding),
+  erase(clusterRoleBinding),
+  erase(eventsEvent),
+  erase(runtimeClass),
+  erase(validatingWebhookConfiguration),
+  erase(mutatingWebhookConfiguration),
+  erase(apiService),
+  erase(certificateSigningRequest),
   erase(persistentVolume),
   erase(storageClass),
   erase(volumeAttachment),

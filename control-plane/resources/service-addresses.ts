@@ -10,7 +10,7 @@ const MAX_ADDRESSES = 2;
 
 type Spec = corev1.ServiceSpec;
 
-/** What is wrong with the addresses of a service, on a cluster of IPv4 alone. */
+/** What is wrong with the addresses of a service. */
 export function validateServiceAddresses(spec: Spec): ErrorCause[] {
   if (!needsClusterIP(spec)) return validateNone(spec);
   const causes = unique(spec.ipFamilies ?? [], (i) => `spec.ipFamilies[${i}]`);
@@ -54,7 +54,7 @@ function validateClusterIPs({ clusterIP = '', clusterIPs = [], type }: Spec): Er
 }
 
 function validateFamilies(spec: Spec): ErrorCause[] {
-  const { clusterIPs = [], ipFamilies = [], ipFamilyPolicy, selector = {} } = spec;
+  const { clusterIPs = [], ipFamilies = [], ipFamilyPolicy } = spec;
   const causes: ErrorCause[] = [];
   for (const [i, address] of clusterIPs.entries()) {
     const wanted = ipFamilies[i];
@@ -73,14 +73,21 @@ function validateFamilies(spec: Spec): ErrorCause[] {
       causes.push(invalid('spec.ipFamilyPolicy', ipFamilyPolicy, why));
     }
   }
-  if (causes.length > 0 || (isHeadless(spec) && Object.keys(selector).length === 0)) return causes;
+  return causes;
+}
+
+/**
+ * Warnings of a service that asks for what a cluster of IPv4 alone cannot give. A headless service without selector may: its
+ * addresses are written by hand.
+ */
+export function serviceAddressWarnings(spec: Spec): string[] {
+  const { ipFamilies = [], ipFamilyPolicy, selector = {} } = spec;
+  if (!needsClusterIP(spec) || (isHeadless(spec) && Object.keys(selector).length === 0)) return [];
+  const lines = ipFamilies.includes('IPv6') ? ['spec.ipFamilies: IPv6 is not configured on this cluster'] : [];
   if (ipFamilyPolicy === 'RequireDualStack') {
-    const why = 'this cluster is not configured for dual-stack services';
-    return [invalid('spec.ipFamilyPolicy', ipFamilyPolicy, why)];
+    lines.push('spec.ipFamilyPolicy: this cluster is not configured for dual-stack services');
   }
-  return ipFamilies.flatMap((family, i) =>
-    family === 'IPv6' ? [invalid(`spec.ipFamilies[${i}]`, family, 'not configured on this cluster')] : [],
-  );
+  return lines;
 }
 
 /** The first address and the first family stay, as long as the service has any. */

@@ -3,6 +3,7 @@ import { type corev1, KINDS } from '../../proto/index.ts';
 import { ageColumn, joined, NONE, nameColumn, UNKNOWN } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { validateLoadBalancer } from './load-balancer-status.ts';
+import { serviceAddressWarnings } from './service-addresses.ts';
 import { carryOver, defaultService } from './service-defaults.ts';
 import { isHeadless } from './service-kinds.ts';
 import { validateService, validateServiceUpdate } from './service-rules.ts';
@@ -42,7 +43,7 @@ function selectorText({ spec }: corev1.Service): string {
 }
 
 function warnings({ spec }: corev1.Service): string[] {
-  const lines: string[] = [];
+  const lines = serviceAddressWarnings(spec ?? {});
   const hasExternal = (spec?.externalIPs ?? []).length > 0;
   if (spec?.type === 'ExternalName' && hasExternal) {
     lines.push('spec.externalIPs is ignored when spec.type is "ExternalName"');

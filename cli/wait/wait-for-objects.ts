@@ -40,7 +40,8 @@ export function groupsOf(requests: readonly ObjectRequest[]): WaitGroup[] {
       groups.push({ collection, selection, names: undefined });
       continue;
     }
-    const key = JSON.stringify(Object.entries(collection).sort());
+    const { resource, apiVersion, kind, namespace } = collection;
+    const key = [resource, apiVersion, kind, namespace].join(' ');
     byCollection.set(key, { collection, names: [...(byCollection.get(key)?.names ?? []), name] });
   }
   for (const { collection, names } of byCollection.values()) {

@@ -97,6 +97,16 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'Change the number of replicas',
     load: async () => (await import('./commands/scale.ts')).scale,
   },
+  run: {
+    group: 'Deploying',
+    summary: 'Run an image in a pod',
+    load: async () => (await import('./commands/run.ts')).run,
+  },
+  expose: {
+    group: 'Deploying',
+    summary: 'Create a Service for pods',
+    load: async () => (await import('./commands/expose.ts')).expose,
+  },
   rollout: {
     group: 'Deploying',
     summary: 'Follow, undo, pause, resume and repeat rollouts',

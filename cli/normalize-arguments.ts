@@ -27,10 +27,22 @@ const TAKES_VALUE: ReadonlySet<string> = new Set([
 /** Puts kubectl's ways of writing options into commander's: `-o=json`, `--wait=false`, `--all=true`. Stops at `--`. */
 export function normalizeArguments(args: readonly string[], command: Command): string[] {
   const end = args.indexOf('--');
-  const before = end === -1 ? args : args.slice(0, end);
+  const before = intoSubcommand(end === -1 ? args : args.slice(0, end), command);
   const rest = end === -1 ? [] : args.slice(end);
   const options = optionsOf(command);
   return [...before.flatMap((word) => normalizeWord(word, options)), ...rest];
+}
+
+/**
+ * Options of the connection that stand before a subcommand belong to it when its verb has no options of its own: they go behind
+ * its words (`skiff -n web rollout status` is `skiff rollout status -n web`).
+ */
+function intoSubcommand(words: readonly string[], command: Command): readonly string[] {
+  if (command.commands.length === 0 || command.options.some((option) => option.short === '-n')) return words;
+  let at = 0;
+  while (at < words.length && words[at]?.startsWith('-') === true) at += TAKES_VALUE.has(words[at] ?? '') ? 2 : 1;
+  const leading = words.slice(0, at);
+  return [...words.slice(at), ...leading];
 }
 
 function optionsOf(command: Command): Option[] {

@@ -13,6 +13,7 @@ import { addExamples, type Verb } from '../verb.ts';
 
 interface DeleteOptions extends WriteOptions {
   readonly filename?: string[];
+  readonly kustomize?: string;
   readonly recursive?: boolean;
   readonly all?: boolean;
   readonly allNamespaces?: boolean;
@@ -34,6 +35,7 @@ export const deleteVerb: Verb = {
     addConnectionOptions(command)
       .argument('[resources...]', 'kind and names, kind/name, or a kind with -l or --all')
       .option('-f, --filename <file>', 'the objects of a file, folder, address or - for standard input', collect)
+      .option('-k, --kustomize <folder>', 'the objects of a folder with a kustomization.yaml')
       .option('-R, --recursive', 'folders of folders too')
       .option('-l, --selector <labels>', 'objects with these labels')
       .option('--field-selector <fields>', 'objects with these fields')

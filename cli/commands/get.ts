@@ -28,6 +28,7 @@ export const get: Verb = {
       .option('--ignore-not-found', 'nothing found is no error')
       .option('--show-managed-fields', 'keep metadata.managedFields in json and yaml')
       .option('-f, --filename <file>', 'the objects of a file, folder, address or - for standard input', collect)
+      .option('-k, --kustomize <folder>', 'the objects of a folder with a kustomization.yaml')
       .option('-R, --recursive', 'with -f, folders of folders too')
       .option('--chunk-size <count>', 'objects the server is asked for at once; the whole list comes in any case')
       .option('--subresource <name>', 'of one object, its status or scale')

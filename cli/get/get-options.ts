@@ -17,6 +17,7 @@ export interface GetOptions extends ConnectionOptions {
   readonly ignoreNotFound?: boolean;
   readonly showManagedFields?: boolean;
   readonly filename?: string[];
+  readonly kustomize?: string;
   readonly recursive?: boolean;
   readonly chunkSize?: string;
   readonly subresource?: string;

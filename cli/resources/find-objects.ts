@@ -1,7 +1,5 @@
 import type { ResourceTarget, Selection } from '../api/api-client.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { readManifests } from '../manifest/read-manifests.ts';
-import { readOptions } from '../manifest/read-options.ts';
 import type { Session } from '../session.ts';
 import { expandAll, parseResourceArguments } from './resource-arguments.ts';
 
@@ -11,6 +9,7 @@ export interface ObjectChoice {
   readonly selector?: string;
   readonly fieldSelector?: string;
   readonly filename?: readonly string[];
+  readonly kustomize?: string;
   readonly recursive?: boolean;
 }
 
@@ -31,10 +30,17 @@ export async function findObjects(
 ): Promise<ObjectRequest[]> {
   const selection: Selection = { labelSelector: choice.selector, fieldSelector: choice.fieldSelector };
   const hasSelector = (choice.selector ?? '') !== '' || (choice.fieldSelector ?? '') !== '';
-  if (choice.filename !== undefined) {
+  const { filename, kustomize, recursive } = choice;
+  if (filename !== undefined || kustomize !== undefined) {
     if (args.length > 0)
       throw new CliError('when paths or standard input are given, resource arguments are not allowed');
-    const manifests = await readManifests(choice.filename, readOptions(terminal, choice));
+    // Loaded when needed: reading YAML takes a parser, and most commands name their objects.
+    const { readInput } = await import('../manifest/read-input.ts');
+    const manifests = await readInput(terminal, {
+      ...(filename === undefined ? {} : { filename }),
+      ...(kustomize === undefined ? {} : { kustomize }),
+      recursive: recursive === true,
+    });
     return manifests.map((manifest) => ({ target: manifestTarget(manifest, namespace), single: true, selection: {} }));
   }
   const parsed = parseResourceArguments(args);

@@ -19,6 +19,7 @@ import { LocalResourceClient } from './api/local-client.ts';
 import type { ApiServices, KindRegistry } from './api/services.ts';
 import { storedObjectDecoder } from './api/stored-object.ts';
 import { AgentCalls } from './api/streams/agent-calls.ts';
+import { loadTokenSigner } from './api/write/token-signer.ts';
 import type { ServerConfig } from './config.ts';
 import type { Store } from './store/store.ts';
 import { WatchCache } from './store/watch-cache.ts';
@@ -111,7 +112,8 @@ export async function startServer(
     noNewCustomObjects,
     acceptCustomNames,
   ];
-  const services: ApiServices = { store: backend.store, cache, registry, admission, now: Date.now };
+  const tokens = loadTokenSigner(config.pkiDir);
+  const services: ApiServices = { store: backend.store, cache, registry, admission, tokens, now: Date.now };
   const cacheRun = cache.run(beneath.signal);
   let customKindsRun: Promise<void> | undefined;
   const agents = new AgentCalls({ ca: pki.ca, client: pki.agentClient });

@@ -3,6 +3,7 @@ import type { ResourceDefinition } from '../resources/definition.ts';
 import type { Store } from '../store/store.ts';
 import type { WatchCache } from '../store/watch-cache.ts';
 import type { AdmissionStep } from './admission/admission-step.ts';
+import type { TokenSigner } from './write/token-signer.ts';
 
 /** A kind as the generic code sees it. */
 export type AnyDefinition = ResourceDefinition<KubeObject>;
@@ -30,6 +31,8 @@ export interface ApiServices {
   readonly registry: KindRegistry;
   /** Run in order on every write, after defaulting and before validation. */
   readonly admission: readonly AdmissionStep[];
+  /** Signs tokens of service accounts; without one they are refused. */
+  readonly tokens?: TokenSigner;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

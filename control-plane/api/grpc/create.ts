@@ -1,5 +1,5 @@
 import { NODES_GROUP } from '../../../lib/pki-names.ts';
-import { type apiv1, corev1, type KubeObject, policyv1 } from '../../../proto/index.ts';
+import { type apiv1, authenticationv1, corev1, type KubeObject, policyv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
 import type { Caller } from '../request/caller.ts';
 import { decodePayload, hasPayload } from '../request/decode.ts';
@@ -8,19 +8,27 @@ import { toStored } from '../request/versions.ts';
 import type { ApiServices } from '../services.ts';
 import { bindPod } from '../write/bind.ts';
 import { createObject } from '../write/create.ts';
-import { deleteObject } from '../write/delete.ts';
+import { evictPod } from '../write/evict.ts';
 import { checkFieldManager } from '../write/managed-fields/field-manager.ts';
+import { requestToken, TOKEN_REQUEST_MESSAGE } from '../write/token.ts';
 import type { WriteOutcome, WriteRequest } from '../write/write-request.ts';
 import { checkAccess, type UnaryVerb } from './call.ts';
 import { outputOf, writeReply } from './reply.ts';
+import { tokenReply } from './token-reply.ts';
 
-/** Resources.Create, also of the subresources `binding` and `eviction`. */
+/** Resources.Create, also of the subresources `binding`, `eviction` and `token`. */
 export function createVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest> {
   return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'create', target);
     const fieldManager = checkFieldManager('CreateOptions', request.fieldManager);
     const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, fieldManager };
+    if (target.subresource === 'token') {
+      const wanted = hasPayload(request)
+        ? decodePayload(request, TOKEN_REQUEST_MESSAGE, (b) => authenticationv1.TokenRequest.decode(b), false)
+        : {};
+      return tokenReply(await requestToken(services, write, wanted), outputOf(request.output));
+    }
     const outcome = await carryOut(services, write, request);
     return writeReply(target, outcome, outputOf(request.output));
   };
@@ -72,11 +80,17 @@ async function evict(services: ApiServices, write: WriteRequest, request: apiv1.
   const eviction = hasPayload(request)
     ? decodePayload(request, 'skiff.policy.v1.Eviction', (bytes) => policyv1.Eviction.decode(bytes), false)
     : {};
-  const { deleteOptions } = eviction;
-  return deleteObject(services, write, {
+  const name = requireName(write.target);
+  const { metadata, deleteOptions } = eviction;
+  if ((metadata?.name ?? '') !== '' && metadata?.name !== name) {
+    throw badRequest('name in URL does not match name in Eviction object');
+  }
+  const dryRun = write.dryRun || (deleteOptions?.dryRun ?? []).includes('All');
+  const deletion = {
     propagationPolicy: deleteOptions?.propagationPolicy ?? '',
     gracePeriodSeconds: deleteOptions?.gracePeriodSeconds,
     uid: deleteOptions?.preconditions?.uid,
     resourceVersion: deleteOptions?.preconditions?.resourceVersion,
-  });
+  };
+  return evictPod(services, { ...write, dryRun }, { name, deletion });
 }

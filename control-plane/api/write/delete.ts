@@ -41,7 +41,13 @@ export async function deleteObject(
   });
 }
 
-function checkPreconditions(definition: AnyDefinition, name: string, current: Current, options: DeletionOptions): void {
+/** Throws `Conflict` when the object is not the one meant. */
+export function checkPreconditions(
+  definition: AnyDefinition,
+  name: string,
+  current: Current,
+  options: DeletionOptions,
+): void {
   const uid = current.object.metadata?.uid ?? '';
   if (options.uid !== undefined && options.uid !== '' && options.uid !== uid) {
     throw conflict(
@@ -65,7 +71,12 @@ interface Deletion {
   readonly options: DeletionOptions;
 }
 
-function decideDeletion(services: ApiServices, definition: AnyDefinition, { object, options }: Deletion): Decision {
+/** Marks the object for deletion, or deletes it when nothing holds it. */
+export function decideDeletion(
+  services: ApiServices,
+  definition: AnyDefinition,
+  { object, options }: Deletion,
+): Decision {
   const meta = { ...object.metadata };
   const marked: LooseObject = { ...object, metadata: meta };
   definition.prepareForDelete?.(marked, rfc3339(services.now()));

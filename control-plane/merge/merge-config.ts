@@ -106,7 +106,9 @@ function prune(place: Place, value: Json): Json | undefined {
       );
       if (kept !== undefined) setMember(out, name, kept);
     }
-    return Object.keys(out).length === 0 && !owned.own ? undefined : out;
+    if (Object.keys(out).length > 0) return out;
+    // Somebody may own the object for its own sake, with nothing in it.
+    return owned.own && node.dropsEmpty !== true ? out : undefined;
   }
   if ((node.kind === 'set' || node.kind === 'listMap') && Array.isArray(value)) {
     const child: SchemaNode = node.kind === 'set' ? { kind: 'leaf' } : node.element;
@@ -114,7 +116,7 @@ function prune(place: Place, value: Json): Json | undefined {
       const kept = pruneChild(place, { step: stepOf(node, item), child, isField: false }, item);
       return kept === undefined ? [] : [kept];
     });
-    return out.length === 0 && !owned.own ? undefined : out;
+    return out.length === 0 ? undefined : out;
   }
   return value;
 }

@@ -292,6 +292,17 @@ describe('an apply', () => {
       },
     },
     {
+      title: 'removes the map with its last key from whoever made the map, too',
+      live: { metadata: { name: 'x', labels: { a: '1' } } },
+      config: { metadata: { name: 'x' } },
+      owners: [
+        owner('me', { 'f:metadata': { 'f:labels': { 'f:a': {} } } }),
+        updater('you', { 'f:metadata': { 'f:labels': { '.': {} } } }),
+      ],
+      object: { metadata: { name: 'x' } },
+      after: {},
+    },
+    {
       title: 'removes the map with its last key',
       live: { metadata: { labels: { a: '1' } } },
       config: {},

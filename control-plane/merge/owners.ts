@@ -91,6 +91,11 @@ export interface ApplyInput {
   readonly applier: Writer;
   /** Take over what others own. */
   readonly force: boolean;
+  /**
+   * Fills in the defaults of a whole object. Without them a list or reference that is owned as a whole would differ from the
+   * live one in what nobody wrote.
+   */
+  readonly complete?: (object: JsonObject) => JsonObject;
 }
 
 /** A field that another owner has with another value. */
@@ -107,14 +112,15 @@ export interface ApplyOutcome {
 }
 
 /** Merges a configuration and says who owns what then. The applier's entry has the time of its last one. */
-export function applyOwned({ node, live, config, owners, applier, force }: ApplyInput): ApplyOutcome {
+export function applyOwned(input: ApplyInput): ApplyOutcome {
+  const { node, live, config, owners, applier, force, complete = (object) => object } = input;
   const configured = fieldSetOf(node, config);
   const named = difference(configured, UNOWNED);
   const last = owners.find((owner) => isSameWriter(owner, applier));
   const others = owners.filter((owner) => owner !== last);
   const owned = others.reduce((set, { fields }) => union(set, fields), configured);
   const merged = mergeConfig(node, live, config);
-  const object = last === undefined ? merged : removeGivenUp(node, merged, { last: last.fields, owned });
+  const object = complete(last === undefined ? merged : removeGivenUp(node, merged, { last: last.fields, owned }));
   const changes = compareFields(node, live, object);
   const taken = takenBy(changes, unsetFieldsOf(node, config));
   const conflicts = force ? [] : others.flatMap((owner) => conflictsWith(owner, taken));

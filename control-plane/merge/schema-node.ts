@@ -17,6 +17,8 @@ export interface ObjectNode {
   readonly child: (name: string) => SchemaNode;
   /** Whether `name` is a field of the schema, and not the key of a map or an unknown member. */
   readonly isField: (name: string) => boolean;
+  /** Empty is the same as absent, and kept as that: maps of messages. */
+  readonly dropsEmpty?: boolean;
 }
 
 /** A list of distinct scalars: each element has its owners. */
@@ -82,7 +84,7 @@ function fieldNode(messageName: string, field: FieldSchema): SchemaNode {
   if (ATOMIC_FIELDS.has(`${messageName}.${field.name}`)) return leafNode;
   if (field.cardinality === 'list') return listNode(field);
   const element = elementNode(field);
-  return field.cardinality === 'map' ? mapNode(element) : element;
+  return field.cardinality === 'map' ? { ...mapNode(element), dropsEmpty: true } : element;
 }
 
 function elementNode(field: FieldSchema): SchemaNode {

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { allDefinitions } from '../../control-plane/resources/registry.ts';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
 import type { ApiError } from '../../lib/errors.ts';
 import { apiv1, type appsv1, type JsonObject, KINDS, type metav1, toJson } from '../../proto/index.ts';
+import { exampleOf } from '../harness/example-objects.ts';
 import { waitFor } from '../harness/wait.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
 
@@ -400,6 +402,40 @@ describe.skipIf(apiUnavailable() !== undefined)('server-side apply', () => {
     expect(left.spec).toMatchObject({ keep: 7, targets: [{ name: 'tape' }], options: { a: { y: 2 } } });
     expect((left.spec as unknown as { options: JsonObject }).options).toEqual({ a: { y: 2 } });
   });
+
+  const kinds = allDefinitions().map(
+    (definition) => [`${definition.type.kind} of ${definition.type.apiVersion}`, definition] as const,
+  );
+
+  test.each(kinds)(
+    '%s: is made, left alone the second time, shared, and goes on with one manager',
+    async (_kind, definition) => {
+      const example = await exampleOf(definition);
+      const { name } = example.metadata as { name: string };
+      const own = { ...(example.metadata as JsonObject), name: `ssa-${name}`.slice(0, 60) };
+      const isNamedByRule = ['CustomResourceDefinition', 'APIService', 'Node', 'Namespace'].includes(
+        definition.type.kind,
+      );
+      const config: JsonObject = isNamedByRule ? example : { ...example, metadata: own };
+      const target = { apiVersion: definition.type.apiVersion, kind: definition.type.kind, namespace: 'default' };
+      const first = await send(config, 'alice', { target, force: true });
+      const second = await send(config, 'alice', { target });
+      expect([second.action, second.resourceVersion]).toEqual([apiv1.Action.UNCHANGED, first.resourceVersion]);
+      const shared = await apply(config, 'bob', { target });
+      expect(owners(shared)).toEqual(expect.arrayContaining(['alice Apply', 'bob Apply']));
+      expect(fieldsOf(shared, 'alice')).toEqual(fieldsOf(shared, 'bob'));
+      const minimal = {
+        apiVersion: config.apiVersion ?? '',
+        kind: config.kind ?? '',
+        metadata: { name: (config.metadata as JsonObject).name ?? '' },
+      };
+      const left = await send(minimal, 'alice', { target });
+      const { metadata, ...rest } = JSON.parse(left.json?.toString() ?? '') as Shown;
+      const { metadata: _before, ...same } = shared;
+      expect(rest).toEqual(same);
+      expect((metadata.managedFields ?? []).map(({ manager }) => manager)).not.toContain('alice');
+    },
+  );
 
   test('two managers who apply at once both get their fields', async () => {
     await apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: at('busy'), data: { start: '' } }, 'start');

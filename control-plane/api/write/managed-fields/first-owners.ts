@@ -51,6 +51,8 @@ function lastAppliedFields(definition: AnyDefinition, object: KubeObject, live: 
   if (!isObject(config) || config.apiVersion !== definition.type.apiVersion) return emptySet;
   const node = nodeOf(definition);
   const { value } = fromJson<KubeObject>(definition.type.messageName, config);
+  // With defaults, as the live object has them in its lists that are owned as a whole.
+  definition.setDefaults?.(value);
   const canonical = canonicalConfig(node, config, wholeJson(definition, value));
   const { added, modified, removed } = compareFields(node, canonical, live);
   const changed = union(union(added, modified), removed);

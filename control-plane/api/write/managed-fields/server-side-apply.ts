@@ -5,14 +5,14 @@ import { type JsonObject, type KubeObject, toJson } from '../../../../proto/inde
 import { canonicalConfig, configProblems } from '../../../merge/apply-config.ts';
 import { compareFields } from '../../../merge/compare-fields.ts';
 import { difference, isEmptySet } from '../../../merge/field-set.ts';
-import { asObject } from '../../../merge/json-value.ts';
+import { asObject, isObject, jsonEqual, member, setMember } from '../../../merge/json-value.ts';
 import { mergeConfig } from '../../../merge/merge-config.ts';
 import { applyOwned, isSameOwnership, isSameWriter, type Owner, UNOWNED, type Writer } from '../../../merge/owners.ts';
 import { badRequest, conflict, modifiedConflict, notFound } from '../../api-errors.ts';
 import { decodeJson } from '../../request/decode.ts';
-import { nameForWrite, namespaceForWrite } from '../../request/target.ts';
+import { nameForWrite, namespaceForWrite, type Target } from '../../request/target.ts';
 import { decodeServed } from '../../request/versions.ts';
-import type { AnyDefinition, ApiServices } from '../../services.ts';
+import type { ApiServices } from '../../services.ts';
 import { parseVersion } from '../../stored-object.ts';
 import { LAST_APPLIED, lastAppliedText } from '../apply.ts';
 import { createObject } from '../create.ts';
@@ -25,7 +25,7 @@ import { readEntries, writeEntries } from './entries.ts';
 import { requireFieldManager } from './field-manager.ts';
 import { firstOwners, isCommandLine, ownersForApply } from './first-owners.ts';
 import type { OwnersOf } from './track-update.ts';
-import { nodeOf, wholeJson } from './whole-object.ts';
+import { completeJson, nodeOf, wholeJson } from './whole-object.ts';
 
 /** A configuration as it came, and what to do about fields of others. */
 export interface ServerSideApply {
@@ -88,7 +88,7 @@ function prepare(request: WriteRequest, { config, force }: ServerSideApply): Wor
   if (name === '') throw badRequest('name must be provided: apply does not generate names');
   const { definition, served, subresource } = target;
   const inNamespace = { ...target, namespace, name };
-  const canonical = canonicalOf(definition, written, served === definition ? config : written);
+  const canonical = canonicalOf(target, config, written);
   const { uid = '', resourceVersion } = written.metadata ?? {};
   const problems = configProblems(nodeOf(definition), canonical);
   if (problems.length > 0) {
@@ -108,15 +108,32 @@ function prepare(request: WriteRequest, { config, force }: ServerSideApply): Wor
 }
 
 /**
- * The configuration in the stored version. `named` says what was written: the configuration itself, or, of a version that is
- * not stored, the converted object, of which every field counts as named.
+ * The configuration in the stored version. Of a version that is not stored every field of the converted object counts as named,
+ * but for what the conversion makes of nothing.
  */
-function canonicalOf(definition: AnyDefinition, written: KubeObject, named: object): JsonObject {
-  return canonicalConfig(nodeOf(definition), named, toJson(definition.type.messageName, written));
+function canonicalOf(target: Target, config: JsonObject, written: KubeObject): JsonObject {
+  const { definition, served } = target;
+  const named = (by: object, object: KubeObject): JsonObject =>
+    canonicalConfig(nodeOf(definition), by, toJson(definition.type.messageName, object));
+  if (served.storedAs === undefined) return named(config, written);
+  const { apiVersion, kind } = served.type;
+  const nothing = decodeServed(target, { apiVersion, kind, metadata: {} });
+  return without(named(written, written), named(nothing, nothing));
+}
+
+/** `json` without the members that `other` has with the same values. */
+function without(json: JsonObject, other: JsonObject): JsonObject {
+  const out: JsonObject = {};
+  for (const [name, value] of Object.entries(json)) {
+    const same = member(other, name);
+    if (same !== undefined && jsonEqual(value, same)) continue;
+    setMember(out, name, isObject(value) && isObject(same) ? without(value, same) : value);
+  }
+  return out;
 }
 
 /** The configuration without what is not applied: server-owned metadata, and either the status or everything but it. */
-function applicable(target: WriteRequest['target'], canonical: JsonObject): JsonObject {
+function applicable(target: Target, canonical: JsonObject): JsonObject {
   const { definition, subresource, name, namespace } = target;
   const { apiVersion, kind } = definition.type;
   const identity = { name, ...(namespace === '' ? {} : { namespace }) };
@@ -171,7 +188,11 @@ async function decideApply(services: ApiServices, work: Work, current: Current):
   const before = readEntries(current.object.metadata?.managedFields) ?? [];
   const known = before.length > 0 ? before : firstOwners(definition, current.object, now);
   const live = wholeJson(definition, current.object);
-  const applied = applyOwned({ node, live, config, owners: ownersForApply(known, applier), applier, force });
+  const applied = applyOwned({
+    ...{ node, live, config, applier, force },
+    owners: ownersForApply(known, applier),
+    complete: (object) => completeJson(definition, object),
+  });
   if (applied.conflicts.length > 0) throw applyConflict(applied.conflicts);
   const next = decodeJson<KubeObject>(definition.type.messageName, withUid(applied.object, work.uid));
   followClientSideApply(next, work);

@@ -1,6 +1,7 @@
 /** Stored objects as server-side apply compares them. */
 import { type JsonObject, type KubeObject, toJson } from '../../../../proto/index.ts';
 import { messageNode, type SchemaNode } from '../../../merge/schema-node.ts';
+import { decodeJson } from '../../request/decode.ts';
 import type { AnyDefinition } from '../../services.ts';
 import { customKindNode } from './custom-node.ts';
 
@@ -16,4 +17,11 @@ export function nodeOf({ type, custom }: AnyDefinition): SchemaNode {
 export function wholeJson(definition: AnyDefinition, object: KubeObject): JsonObject {
   const { managedFields: _owners, ...metadata } = object.metadata ?? {};
   return toJson(definition.type.messageName, { ...object, metadata });
+}
+
+/** The JSON of an object with its defaults filled in. Throws `BadRequest` for what is no object of the kind. */
+export function completeJson(definition: AnyDefinition, json: JsonObject): JsonObject {
+  const object = decodeJson<KubeObject>(definition.type.messageName, json);
+  definition.setDefaults?.(object);
+  return wholeJson(definition, object);
 }

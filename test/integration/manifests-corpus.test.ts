@@ -77,11 +77,11 @@ describe.skipIf(absent)(`the corpus of real manifests${absent ? ' (skipped: the 
   const dryRun = (file: string): Promise<CliResult> =>
     under.run(['apply', '--dry-run=server', '-f', join(folder, file)]);
 
-  /** Lines of standard error that are no warnings. */
+  /** What standard error says besides warnings and the places they show. */
   const errorsOf = ({ stderr }: CliResult): string =>
     stderr
       .split('\n')
-      .filter((line) => !line.startsWith('Warning: '))
+      .filter((line) => !/^(?:Warning: | +\d+ \| | +\| )/.test(line))
       .join('\n')
       .trim();
 

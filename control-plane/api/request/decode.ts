@@ -9,6 +9,7 @@ import {
   type ResourceType,
   typeUrl,
 } from '../../../proto/index.ts';
+import { checkAgainstSchema } from '../../resources/validation/schema-checks.ts';
 import { badRequest } from '../api-errors.ts';
 import { normalize } from './inspect.ts';
 
@@ -81,8 +82,13 @@ export function parseJson(bytes: Uint8Array): JsonObject {
 /** Reads JSON as `messageName`, strictly. Throws `BadRequest` with a cause per field. */
 export function decodeJson<T extends object>(messageName: string, json: Json): T {
   const { value, issues } = fromJson<T>(messageName, json);
-  if (issues.length > 0) throw strictDecodingError(issues.map(toCause));
-  return value;
+  if (issues.length === 0) return value;
+  const causes = issues.map(toCause);
+  // A patch taken for an object: what makes it one is more to the point than the directive alone.
+  if (issues.some(({ reason, path }) => reason === 'unknown' && path.startsWith('$'))) {
+    causes.push(...checkAgainstSchema(messageName, value));
+  }
+  throw strictDecodingError(causes);
 }
 
 const CAUSE_REASONS = {

@@ -67,5 +67,5 @@ function keyText(shape: ObjectShape): fc.Arbitrary<string> {
 
 /** A number of its own for each short text. */
 function numberOf(text: string): number {
-  return [...text].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 0);
+  return Array.from(text).reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 0);
 }

@@ -23,6 +23,7 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     checkAccess(caller, 'patch', target);
     const { serverSide = false, force = false } = request;
     const fieldManager = checkFieldManager('PatchOptions', request.fieldManager);
+    if (force && !serverSide) throw badRequest('force may not be specified for client-side apply');
     if (target.subresource !== '' && !(serverSide && target.subresource === 'status')) {
       throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
     }

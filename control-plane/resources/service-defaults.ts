@@ -51,7 +51,7 @@ function defaultAddresses(spec: Spec): void {
   const families = [...(spec.ipFamilies ?? [])];
   if (families.length === 0) {
     const given = (spec.clusterIPs ?? []).map(familyOf).filter((family) => family !== undefined);
-    families.push(...(given.length > 0 ? given : ['IPv4']));
+    families.push(...(given.length > 0 ? new Set(given) : ['IPv4']));
   }
   spec.ipFamilyPolicy ??= free || families.length > 1 ? 'RequireDualStack' : 'SingleStack';
   if (free && families.length === 1 && spec.ipFamilyPolicy !== 'SingleStack') {

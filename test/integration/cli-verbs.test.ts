@@ -1,0 +1,201 @@
+/** Verbs of the command line whose behaviour depends on the real server and its store: what is created, changed and waited for. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeConfig } from '../../cli/config/client-config.ts';
+import { runCli } from '../../cli/run-cli.ts';
+import type { TextOutput } from '../../cli/terminal.ts';
+import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
+
+interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+describe.skipIf(apiUnavailable() !== undefined)('verbs on a real server', () => {
+  let under: ServerUnderTest;
+
+  beforeAll(async () => {
+    under = await ServerUnderTest.start();
+    const { ca, admin } = under.server.pki;
+    const context = {
+      endpoints: [under.endpoint],
+      certificateAuthority: ca,
+      clientCertificate: admin.cert,
+      clientKey: admin.key,
+    };
+    writeConfig(join(under.root, 'config'), {
+      apiVersion: 'skiff/v1',
+      kind: 'Config',
+      currentContext: 'test',
+      contexts: { test: context },
+    });
+  });
+  afterAll(() => under?.stop());
+
+  async function skiff(
+    args: readonly string[],
+    more: { stdin?: string; signal?: AbortSignal; onOutput?: (all: string) => void } = {},
+  ): Promise<Result> {
+    let stdout = '';
+    let stderr = '';
+    const output = (write: (piece: string) => void): TextOutput => ({
+      write: (piece) => write(Buffer.from(piece).toString('utf8')),
+      isTerminal: false,
+      columns: () => 80,
+    });
+    const code = await runCli(args, {
+      stdin: Readable.from(more.stdin === undefined ? [] : [Buffer.from(more.stdin)]),
+      stdout: output((piece) => {
+        stdout += piece;
+        more.onOutput?.(stdout);
+      }),
+      stderr: output((piece) => {
+        stderr += piece;
+      }),
+      env: { SKIFF_CONFIG: join(under.root, 'config') },
+      now: () => Date.now(),
+      signal: more.signal ?? new AbortController().signal,
+    });
+    return { code, stdout, stderr };
+  }
+
+  /** What the command printed; it must have worked. */
+  async function ok(args: readonly string[], stdin?: string): Promise<string> {
+    const result = await skiff(args, stdin === undefined ? {} : { stdin });
+    if (result.code !== 0) throw new Error(`skiff ${args.join(' ')} ended with ${result.code}\n${result.stderr}`);
+    return result.stdout;
+  }
+
+  const generated: readonly (readonly [string, readonly string[]])[] = [
+    ['namespaces', ['namespace', 'gen-ns']],
+    ['configmaps', ['configmap', 'gen', '--from-literal=a=1', '--append-hash']],
+    ['secrets', ['secret', 'generic', 'gen', '--from-literal=a=1']],
+    ['secrets', ['secret', 'docker-registry', 'gen-pull', '--docker-username=u', '--docker-password=p']],
+    ['deployments', ['deployment', 'gen', '--image=nginx:1', '--port=80', '-r', '2', '--', 'serve']],
+    ['jobs', ['job', 'gen', '--image=busybox', '--', 'date']],
+    ['cronjobs', ['cronjob', 'gen', '--image=busybox', '--schedule=*/5 * * * *', '--restart=Never']],
+    ['services', ['service', 'clusterip', 'gen-c', '--tcp=80:8080']],
+    ['services', ['service', 'clusterip', 'gen-h', '--clusterip=None']],
+    ['services', ['service', 'nodeport', 'gen-n', '--tcp=80', '--node-port=30080']],
+    ['services', ['service', 'loadbalancer', 'gen-l', '--tcp=80:http']],
+    ['services', ['service', 'externalname', 'gen-e', '--external-name=db.example.com']],
+    [
+      'ingresses',
+      ['ingress', 'gen', '--rule=a.example/x*=svc:80,tls=cert', '--default-backend=rest:http', '--class=c'],
+    ],
+    ['serviceaccounts', ['serviceaccount', 'gen']],
+    ['roles', ['role', 'gen', '--verb=get,list', '--resource=pods,deploy,pods/log']],
+    ['clusterroles', ['clusterrole', 'gen', '--verb=get', '--resource=nodes', '--non-resource-url=/metrics']],
+    ['clusterroles', ['clusterrole', 'gen-a', '--aggregation-rule=a=b']],
+    ['rolebindings', ['rolebinding', 'gen', '--role=gen', '--user=u', '--group=g', '--serviceaccount=default:gen']],
+    ['clusterrolebindings', ['clusterrolebinding', 'gen', '--clusterrole=gen', '--group=g']],
+    ['resourcequotas', ['quota', 'gen', '--hard=cpu=4,pods=10']],
+    ['priorityclasses', ['priorityclass', 'gen', '--value=10', '--description=d']],
+    ['poddisruptionbudgets', ['poddisruptionbudget', 'gen', '--selector=a=b', '--min-available=50%']],
+  ];
+  test.each(generated)('what is printed for a manifest is what would be created: %s %j', async (plural, args) => {
+    const served = await ok(['api-resources', '--no-headers', '-o', 'name']);
+    // A kind that is not served yet has no server to accept its objects.
+    if (!served.split('\n').some((line) => line === plural || line.startsWith(`${plural}.`))) return;
+    const at = args.includes('--') ? args.indexOf('--') : args.length;
+    const withOptions = (...options: string[]): string[] => [
+      ...['create', ...args.slice(0, at)],
+      ...options,
+      ...args.slice(at),
+    ];
+    const manifest = await ok(withOptions('--dry-run=client', '-o', 'yaml'));
+    const name = (await ok(withOptions('--dry-run=client', '-o', 'name'))).trim();
+    await ok(['delete', name, '--ignore-not-found']);
+    expect(await ok(['create', '-f', '-', '--dry-run=server', '-o', 'name'], manifest)).toBe(`${name}\n`);
+    const direct = await ok(withOptions('--dry-run=server', '-o', 'json'));
+    const fromManifest = await ok(['create', '-f', '-', '--dry-run=server', '-o', 'json'], manifest);
+    const stable = (text: string): unknown => {
+      const { metadata, ...rest } = JSON.parse(text) as { metadata: Record<string, unknown> };
+      const { uid: _uid, creationTimestamp: _time, resourceVersion: _version, ...kept } = metadata;
+      return { ...rest, metadata: kept };
+    };
+    // Addresses, ports and uids are given out anew by each dry run.
+    const masked = (value: unknown): unknown =>
+      JSON.parse(
+        JSON.stringify(value)
+          .replace(/"10\.43\.[\d.]+"/g, '"ADDRESS"')
+          .replace(/"nodePort":\d+/g, '"nodePort":0')
+          .replace(/"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"/g, '"UID"'),
+      );
+    expect(masked(stable(direct))).toEqual(masked(stable(fromManifest)));
+    expect(await ok(withOptions())).toBe(`${name} created\n`);
+    expect(await ok(['apply', '-f', '-', '-o', 'name'], manifest)).toBe(`${name}\n`);
+    expect(await ok(['get', name, '-o', 'name'])).toBe(`${name}\n`);
+  });
+
+  test('a job made from a cron job is the cron job’s own', async () => {
+    const served = await ok(['api-resources', '--no-headers', '-o', 'name']);
+    if (!served.includes('cronjobs.batch')) return;
+    await ok(['create', 'cronjob', 'from', '--image=busybox', '--schedule=0 3 * * *', '--', 'date']);
+    expect(await ok(['create', 'job', 'now', '--from=cronjob/from'])).toBe('job.batch/now created\n');
+    const paths =
+      '{.metadata.ownerReferences[0].kind}/{.metadata.ownerReferences[0].name} {.spec.template.spec.containers[0].command}';
+    expect(await ok(['get', 'job', 'now', '-o', `jsonpath=${paths}`])).toBe('CronJob/from ["date"]');
+    expect((await skiff(['create', 'job', 'x', '--from=deploy/nope'])).stderr).toContain(
+      'deployments.apps "nope" not found',
+    );
+  });
+
+  test('a wait goes on through a crash of the store', async () => {
+    await ok(['create', 'configmap', 'first']);
+    const waited = skiff(['wait', '--for=jsonpath={.data.done}=yes', 'cm/first', '--timeout=60s']);
+    under.killEtcd();
+    // The store comes back by itself; until then writes are refused with a reason that says to try again.
+    let patched: Result;
+    do patched = await skiff(['patch', 'cm', 'first', '-p', 'data: {done: "yes"}']);
+    while (/ServiceUnavailable|Timeout/.test(patched.stderr));
+    expect(patched).toEqual({ code: 0, stdout: 'configmap/first patched\n', stderr: '' });
+    expect(await waited).toEqual({ code: 0, stdout: 'configmap/first condition met\n', stderr: '' });
+  });
+
+  test('a watched table shows labels of every change', async () => {
+    const stop = new AbortController();
+    await ok(['create', 'configmap', 'w']);
+    const watched = skiff(['get', 'cm', 'w', '-w', '-L', 'tier', '--show-labels'], {
+      signal: stop.signal,
+      onOutput: (all) => {
+        if (all.includes('tier=back')) stop.abort();
+        else if (all.split('\n').length === 3) void ok(['label', 'cm', 'w', 'tier=back']);
+      },
+    });
+    expect((await watched).stdout).toMatch(
+      /^NAME +DATA +AGE +TIER +LABELS\nw +0 +\d+s +<none>\nw +0 +\d+s +back +tier=back\n$/,
+    );
+  });
+
+  test('a copy from before another’s change is refused, a forced replacement is not', async () => {
+    await ok(['create', 'configmap', 'copy', '--from-literal=k=1']);
+    const file = join(under.root, 'copy.yaml');
+    writeFileSync(file, await ok(['get', 'cm', 'copy', '-o', 'yaml']));
+    await ok(['patch', 'cm', 'copy', '--type=merge', '-p', '{"data":{"k":"2"}}']);
+    const late = await skiff(['replace', '-f', file]);
+    expect(late.code).toBe(1);
+    expect(late.stderr).toMatch(/^Error from server \(Conflict\)/);
+    expect(await ok(['replace', '--force', '-f', file])).toBe('configmap "copy" deleted\nconfigmap/copy replaced\n');
+    expect(await ok(['get', 'cm', 'copy', '-o', 'jsonpath={.data.k}'])).toBe('1');
+  });
+
+  test('pages of a raw list are of one version', async () => {
+    for (const name of ['p-1', 'p-2', 'p-3']) await ok(['create', 'configmap', name, '--save-config']);
+    await ok(['label', 'cm', 'p-1', 'p-2', 'p-3', 'page=yes']);
+    const path = '/api/v1/namespaces/default/configmaps?labelSelector=page&limit=2';
+    interface Page {
+      metadata: { resourceVersion: string; continue?: string };
+      items: { metadata: { name: string } }[];
+    }
+    const first = JSON.parse(await ok(['get', '--raw', path])) as Page;
+    await ok(['delete', 'cm', 'p-3']);
+    const next = `${path}&continue=${encodeURIComponent(first.metadata.continue ?? '')}`;
+    const second = JSON.parse(await ok(['get', '--raw', next])) as Page;
+    expect([...first.items, ...second.items].map(({ metadata }) => metadata.name)).toEqual(['p-1', 'p-2', 'p-3']);
+    expect(second.metadata.resourceVersion).toBe(first.metadata.resourceVersion);
+  });
+});

@@ -26,7 +26,9 @@ function readPage() {
 }
 
 function compatibilityPage() {
-  const kinds = Object.entries(table).filter(([, row]) => row.k !== undefined);
+  const all = Object.entries(table).filter(([, row]) => row.k !== undefined);
+  const kinds = all.filter(([, row]) => row.k.unsupported === undefined);
+  const withoutEffect = all.filter(([, row]) => row.k.unsupported !== undefined);
   return `${[
     '# Compatibility with Kubernetes',
     '',
@@ -42,6 +44,7 @@ function compatibilityPage() {
     '| --- | --- | --- | --- | --- |',
     ...kinds.map(([, row]) => kindLine(row)),
     '',
+    ...(withoutEffect.length === 0 ? [] : kindsWithoutEffect(withoutEffect)),
     '## Fields without effect',
     '',
     'What is said of `containers[]` holds for `initContainers[]` too.',
@@ -50,6 +53,20 @@ function compatibilityPage() {
   ]
     .join('\n')
     .trimEnd()}\n`;
+}
+
+function kindsWithoutEffect(kinds) {
+  return [
+    '## Kinds without effect',
+    '',
+    'Objects of these kinds are checked, stored and given back like any other, so that sets of manifests that hold them apply;',
+    'each write of one is answered with a warning.',
+    '',
+    '| kind | apiVersion | names | scope | is stored but … |',
+    '| --- | --- | --- | --- | --- |',
+    ...kinds.map(([, row]) => kindLine({ ...row, d: row.k.unsupported })),
+    '',
+  ];
 }
 
 function kindLine({ k, d = '' }) {

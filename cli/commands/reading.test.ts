@@ -351,25 +351,6 @@ describe('events', () => {
 });
 
 describe('what there is', () => {
-  test('explain tells of a field', async () => {
-    const text = await cli.ok('explain', 'deploy.spec.strategy.type');
-    expect(text).toContain(
-      'GROUP:      apps\nKIND:       Deployment\nVERSION:    v1\n\nFIELD: type <string>\n\nDESCRIPTION:\n    ',
-    );
-    expect(text).toContain('One of: Recreate, RollingUpdate.');
-    expect((await cli.run(['explain', 'pod.spec.containrs'])).stderr).toContain('(did you mean "containers"?)');
-  });
-
-  test('api-resources lists the kinds', async () => {
-    const table = await cli.ok('api-resources', '--api-group=apps');
-    expect(table).toMatch(/^NAME +SHORTNAMES +APIVERSION +NAMESPACED +KIND\n/);
-    expect(table).toMatch(/\ndeployments +deploy +apps\/v1 +true +Deployment\n/);
-    expect(table).not.toMatch(/\npods /);
-    const names = (await cli.ok('api-resources', '--namespaced=false', '-o', 'name')).split('\n');
-    expect(names).toEqual(expect.arrayContaining(['namespaces', 'nodes']));
-    expect(names).not.toContain('pods');
-  });
-
   test('version tells of both sides', async () => {
     const node = process.version;
     expect(await cli.ok('version')).toBe(

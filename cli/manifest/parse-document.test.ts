@@ -33,6 +33,8 @@ describe('a document becomes plain JSON', () => {
     ['of several merged maps the first wins', 'a:\n  <<: [{x: 1}, {x: 2, z: 3}]', '{"a":{"x":1,"z":3}}'],
     ['a quoted << is a key', 'a: {"<<": {b: 1}}', '{"a":{"<<":{"b":1}}}'],
     ['block scalars', 'a: |\n  x\n   y\nb: >-\n  x\n  y', '{"a":"x\\n y\\n","b":"x y"}'],
+    ['a block at the end of a file without a line break has none', 'a: |\n  x\n  y', '{"a":"x\\ny"}'],
+    ['a block that ends before the file does has its own', 'a: |\n  x\nb: >+\n  y', '{"a":"x\\n","b":"y"}'],
     ['JSON, tabs and all', '{\n\t"a": [1,\n\t\t{"b": null}]\n}', '{"a":[1,{"b":null}]}'],
     ['Windows line ends', 'a: 1\r\nb: |\r\n  x\r\n  y\r\n', '{"a":1,"b":"x\\ny\\n"}'],
     ['big integers are exact', 'a: 123456789012345678901', '{"a":123456789012345678901}'],

@@ -210,7 +210,7 @@ class TreeReader {
   }
 
   #scalar(node: Scalar): JsonValue {
-    const text = typeof node.value === 'string' ? node.value : (node.source ?? '');
+    const text = this.#withoutAddedBreak(node, typeof node.value === 'string' ? node.value : (node.source ?? ''));
     try {
       return tagged(node, text);
     } catch (err) {
@@ -218,6 +218,14 @@ class TreeReader {
       this.#fail(node, err.message);
       return null;
     }
+  }
+
+  /** The library ends a block with a line break even where the file ends without one. */
+  #withoutAddedBreak(node: Scalar, text: string): string {
+    const isBlock = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED';
+    if (!isBlock || !text.endsWith('\n') || this.#source.text.endsWith('\n')) return text;
+    const end = this.#base + (node.range?.[1] ?? 0);
+    return end >= this.#source.text.length ? text.slice(0, -1) : text;
   }
 
   #fail(node: Node | null, message: string): Sized {

@@ -2,9 +2,6 @@ import { type apiv1, type FieldSchema, joinPath, type MessageSchema, messageSche
 import { badRequest, didYouMean } from '../api-errors.ts';
 import type { AnyDefinition, KindRegistry } from '../services.ts';
 
-/** How deep a recursive answer goes below the field asked about: schemas may contain themselves. */
-const MAX_DEPTH = 24;
-
 /**
  * Describes a kind or one of its fields from the schema; without a path, what has no effect of every kind. Throws
  * `BadRequest` with the nearest name for an unknown field or version, and `NotFound` for an unknown resource.
@@ -16,10 +13,10 @@ export function explain(registry: KindRegistry, request: apiv1.ExplainRequest): 
   const schema = schemaOf(definition);
   const reply = replyOf(definition);
   if (fields.length === 0) {
-    return { ...reply, field: describeKind(definition, schema, { ...options, depth: 0, leaveOut: nothing }) };
+    return { ...reply, field: describeKind(definition, schema, { ...options, above: [], leaveOut: nothing }) };
   }
   const [field, path] = walk(schema, fields, definition.type.kind);
-  return { ...reply, field: describeField(field, path, { ...options, depth: 0, leaveOut: nothing }) };
+  return { ...reply, field: describeField(field, path, { ...options, above: [], leaveOut: nothing }) };
 }
 
 function schemaOf({ type, custom }: AnyDefinition): MessageSchema {
@@ -53,7 +50,7 @@ function withoutEffect(registry: KindRegistry): apiv1.ExplainReply[] {
     const reply = replyOf(definition);
     if (reply.unsupported !== undefined) return reply;
     const schema = schemaOf(definition);
-    const detail = { recursive: true, unsupportedOnly: true, depth: 0, leaveOut };
+    const detail = { recursive: true, unsupportedOnly: true, above: [], leaveOut };
     return { ...reply, field: describeKind(definition, schema, detail) };
   });
   return replies.filter(({ unsupported, field }) => unsupported !== undefined || (field?.fields?.length ?? 0) > 0);
@@ -135,11 +132,13 @@ interface Detail {
   readonly leaveOut: (field: FieldSchema, path: string) => boolean;
   readonly recursive: boolean;
   readonly unsupportedOnly: boolean;
-  readonly depth: number;
+  /** The messages around the field, from the one asked about on. One that holds itself is unfolded once. */
+  readonly above: readonly string[];
 }
 
 function describeField(field: FieldSchema, path: string, detail: Detail): apiv1.ExplainField {
-  const below = field.isMessage && (detail.depth === 0 || (detail.recursive && detail.depth < MAX_DEPTH));
+  const isFirst = detail.above.length === 0;
+  const below = field.isMessage && (isFirst || (detail.recursive && !detail.above.includes(field.type)));
   const message = field.isMessage ? messageOf(field) : undefined;
   return {
     name: field.name,
@@ -150,14 +149,12 @@ function describeField(field: FieldSchema, path: string, detail: Detail): apiv1.
     ...(field.values === undefined ? {} : { values: [...field.values] }),
     ...(field.default === undefined ? {} : { default: field.default }),
     ...(field.unsupported === undefined ? {} : { unsupported: field.unsupported }),
-    ...(below && message !== undefined
-      ? { fields: describeFields(message, path, { ...detail, depth: detail.depth + 1 }) }
-      : {}),
+    ...(below && message !== undefined ? { fields: describeFields(message, path, detail) } : {}),
   };
 }
 
 function describeFields(schema: MessageSchema, path: string, detail: Detail): apiv1.ExplainField[] {
-  const deeper = { ...detail, depth: detail.depth + 1 };
+  const deeper = { ...detail, above: [...detail.above, schema.name] };
   const all = schema.fields
     .filter((field) => !detail.leaveOut(field, joinPath(path, field.name)))
     .map((field) => describeField(field, joinPath(path, field.name), deeper))

@@ -87,6 +87,7 @@ export function claimWarnings(spec: corev1.PersistentVolumeClaimSpec | undefined
 /** The definition of PersistentVolumeClaim. */
 export const persistentVolumeClaim: ResourceDefinition<corev1.PersistentVolumeClaim> = {
   type: KINDS.PersistentVolumeClaim,
+  countsGenerations: false,
   subresources: { status: true },
   setDefaults: defaultClaim,
   prepareForCreate,

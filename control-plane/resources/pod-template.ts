@@ -10,6 +10,7 @@ import { containerColumns, labelsCell } from './pod-template-columns.ts';
 /** The definition of PodTemplate. */
 export const podTemplate: ResourceDefinition<corev1.PodTemplate> = {
   type: KINDS.PodTemplate,
+  countsGenerations: true,
   setDefaults: (object) => {
     if (object.template !== undefined) defaultPodTemplate(object.template);
   },

@@ -8,6 +8,7 @@ import { validatePodUpdate } from './pod-spec/update.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { podSummary } from './pod-summary.ts';
+import { forbidden } from './validation/field-errors.ts';
 
 const DEFAULT_GRACE_SECONDS = 30;
 
@@ -38,10 +39,14 @@ function prepareForCreate(pod: corev1.Pod): void {
 /** The definition of Pod. */
 export const pod: ResourceDefinition<corev1.Pod> = {
   type: KINDS.Pod,
-  subresources: { status: true, binding: true, eviction: true },
+  subresources: { status: true, binding: true, eviction: true, ephemeralcontainers: true },
   setDefaults: defaultPod,
   prepareForCreate,
   validate: (object) => validatePodSpec(object.spec, 'spec'),
+  validateCreate: (object) =>
+    (object.spec?.ephemeralContainers ?? []).length === 0
+      ? []
+      : [forbidden('spec.ephemeralContainers', 'cannot be set on create')],
   validateUpdate: validatePodUpdate,
   warnings: (object) => podSpecWarnings(object.spec, 'spec'),
   columns: [
@@ -69,6 +74,7 @@ export const pod: ResourceDefinition<corev1.Pod> = {
     'spec.hostNetwork': (o) => String(o.spec?.hostNetwork ?? false),
     'status.phase': (o) => o.status?.phase ?? '',
     'status.podIP': podIP,
+    'status.podIPs': (o) => (o.status?.podIPs ?? []).map(({ ip }) => ip ?? '').join(','),
     'status.nominatedNodeName': (o) => o.status?.nominatedNodeName ?? '',
   },
   gracefulDeletion: {

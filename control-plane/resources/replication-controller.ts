@@ -8,7 +8,7 @@ import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { containerColumns, labelsCell } from './pod-template-columns.ts';
-import { invalid, notNegative, required } from './validation/field-errors.ts';
+import { invalid, notNegative } from './validation/field-errors.ts';
 import { countsNotNegative, countsWithin } from './validation/status-counts.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -36,12 +36,17 @@ function validate(object: corev1.ReplicationController): ErrorCause[] {
   return [
     ...notNegative('spec.replicas', replicas),
     ...notNegative('spec.minReadySeconds', minReadySeconds),
-    ...(isEmpty(selector) ? [required('spec.selector')] : []),
     ...(template === undefined || isMatch
       ? []
       : [invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]),
     ...validatePodTemplate(template, 'spec.template', 'ReplicationController'),
   ];
+}
+
+/** Kubernetes' examples have one without selector and labels: it is kept, and selects nothing. */
+function selectorWarnings({ spec }: corev1.ReplicationController): string[] {
+  const why = 'spec.selector: neither the selector nor the template has labels, so no pod is selected';
+  return isEmpty(spec?.selector ?? {}) ? [why] : [];
 }
 
 function validateStatusUpdate({ status }: corev1.ReplicationController): ErrorCause[] {
@@ -79,6 +84,7 @@ export const replicationController: ResourceDefinition<corev1.ReplicationControl
   validateStatusUpdate,
   warnings: (object) => [
     ...podNameWarnings(object),
+    ...selectorWarnings(object),
     ...podSpecWarnings(object.spec?.template?.spec, 'spec.template.spec'),
   ],
   columns: [

@@ -46,7 +46,6 @@ describe('a replication controller', () => {
   it.each<[path: string, value: Json | undefined, problem: string]>([
     ['spec.replicas', -1, 'spec.replicas: Invalid value: -1: must be greater than or equal to 0'],
     ['spec.minReadySeconds', -1, 'spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0'],
-    ['spec.template.metadata', {}, 'spec.selector: Required value'],
     [
       'spec.selector',
       { app: 'other' },
@@ -59,6 +58,14 @@ describe('a replication controller', () => {
     ],
   ])('is refused for %s %j', (path, value, problem) => {
     expectProblem(problemsOf(withValue(controller, path, value)), problem);
+  });
+
+  it('may select nothing, and is warned of it', () => {
+    const lost = withValue(controller, 'spec.template.metadata', {});
+    expect(problemsOf(lost)).toEqual([]);
+    expect(replicationController.warnings?.(readObject(lost))).toEqual([
+      'spec.selector: neither the selector nor the template has labels, so no pod is selected',
+    ]);
   });
 
   it('needs a template', () => {

@@ -9,6 +9,9 @@ import { checkAccess, type UnaryVerb } from './call.ts';
 import { objectReply, outputOf } from './reply.ts';
 import { scaleReply } from './scale-reply.ts';
 
+/** Subresources that are read as the object itself. */
+const WHOLE: ReadonlySet<string> = new Set(['', 'status', 'ephemeralcontainers']);
+
 /** Resources.Get */
 export function getVerb(services: ApiServices): UnaryVerb<apiv1.GetRequest> {
   return async (request, { caller, signal }) => {
@@ -18,8 +21,7 @@ export function getVerb(services: ApiServices): UnaryVerb<apiv1.GetRequest> {
     const entry = await getObject(services, target, signal);
     if (entry.object === undefined) throw new Error(`the stored object ${entry.key} cannot be decoded`);
     if (subresource === 'scale') return scaleReply(scaleOf(target, entry.object), outputOf(request.output));
-    if (subresource !== '' && subresource !== 'status')
-      throw badRequest(`the subresource "${subresource}" cannot be read`);
+    if (!WHOLE.has(subresource)) throw badRequest(`the subresource "${subresource}" cannot be read`);
     return objectReply(
       {
         definition: target.served,

@@ -8,7 +8,7 @@ import { decodeServed, servedJson } from '../request/versions.ts';
 import type { ApiServices } from '../services.ts';
 import { parseVersion } from '../stored-object.ts';
 import { type Current, guardedWrite } from './guarded-write.ts';
-import { warningsFor } from './prepare.ts';
+import { warningsAfter } from './prepare.ts';
 import { decideReplacement } from './update.ts';
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
@@ -43,7 +43,7 @@ export async function patchObject(
     if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
     return decideReplacement(services, request, { name, current, next });
   });
-  return { ...outcome, warnings: request.target.subresource === '' ? warningsFor(definition, outcome.object) : [] };
+  return { ...outcome, warnings: warningsAfter(request, outcome.object) };
 }
 
 function patched(target: Target, current: Current, { type, patch }: PatchBody): KubeObject {

@@ -5,6 +5,7 @@ import type { RequestContext } from '../../resources/definition.ts';
 import { invalidObject } from '../../resources/validate-object.ts';
 import { unsupportedFieldWarnings } from '../request/unsupported-fields.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
+import { equalBytes } from '../stored-object.ts';
 import type { WriteRequest } from './write-request.ts';
 
 /** The parts of an object that any code may look at without knowing its kind. */
@@ -48,7 +49,27 @@ export function warningsFor(definition: AnyDefinition, object: KubeObject): stri
   ];
 }
 
+/** The same for a write: what only a program writes (a status) is nothing to warn a person of. */
+export function warningsAfter({ target }: WriteRequest, object: KubeObject): string[] {
+  const { definition, subresource } = target;
+  return subresource === '' || subresource === 'ephemeralcontainers' ? warningsFor(definition, object) : [];
+}
+
 /** Whether the kind counts the versions of its spec in `metadata.generation`. Cluster machinery does not, as in Kubernetes. */
 export function countsGenerations(definition: AnyDefinition): boolean {
   return definition.countsGenerations ?? (definition.subresources?.status === true && definition.type.namespaced);
+}
+
+/** Counts the change from `old` to `next` in its generation, when it changes what a person desires. */
+export function bumpGeneration(definition: AnyDefinition, next: KubeObject, old: KubeObject): void {
+  if (!countsGenerations(definition) || next.metadata === undefined) return;
+  if (!equalBytes(desiredBytes(definition, next), desiredBytes(definition, old))) {
+    next.metadata.generation = (old.metadata?.generation ?? 0) + 1;
+  }
+}
+
+/** Everything a person desires: the object without metadata and status. */
+function desiredBytes(definition: AnyDefinition, object: LooseObject): Uint8Array {
+  const { metadata: _metadata, status: _status, ...desired } = object;
+  return definition.type.message.encode(desired).finish();
 }

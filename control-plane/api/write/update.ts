@@ -4,15 +4,17 @@ import { badRequest, conflict, modifiedConflict, notFound } from '../api-errors.
 import { stampType } from '../request/decode.ts';
 import { nameForWrite, namespaceForWrite } from '../request/target.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
-import { encodeForStore, equalBytes, parseVersion } from '../stored-object.ts';
+import { encodeForStore, parseVersion } from '../stored-object.ts';
+import { decideEphemeralContainers } from './ephemeral-containers.ts';
 import { type Current, type Decision, guardedWrite } from './guarded-write.ts';
 import { type OwnersOf, ownersAfterUpdate, setOwners } from './managed-fields/track-update.ts';
-import { admit, countsGenerations, type LooseObject, refuseInvalid, warningsFor } from './prepare.ts';
+import { admit, bumpGeneration, type LooseObject, refuseInvalid, warningsAfter } from './prepare.ts';
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
 /**
- * Replaces the object, or with subresource `status` only its status, with `finalize` only its spec's finalizers. With a
- * resourceVersion in its metadata it throws `Conflict` when the stored one differs.
+ * Replaces the object, or with subresource `status` only its status, with `finalize` only its spec's finalizers, with
+ * `ephemeralcontainers` only those of a pod. With a resourceVersion in its metadata it throws `Conflict` when the stored one
+ * differs.
  */
 export async function updateObject(
   services: ApiServices,
@@ -32,7 +34,7 @@ export async function updateObject(
     if (ifVersion !== undefined && ifVersion !== current.version) throw modifiedConflict(definition.type, name);
     return decideReplacement(services, inNamespace, { current, name, next: definition.type.message.decode(bytes) });
   });
-  return { ...outcome, warnings: request.target.subresource === '' ? warningsFor(definition, outcome.object) : [] };
+  return { ...outcome, warnings: warningsAfter(request, outcome.object) };
 }
 
 /** What replaces what. `next` is a private copy, decoded but not defaulted. */
@@ -80,6 +82,7 @@ async function decideUntracked(
   refuseOtherUid(definition, name, next, old);
   if (subresource === 'status') return decideStatus(definition, name, { next, old });
   if (subresource === 'finalize') return decideFinalizers(definition, name, { next, old });
+  if (subresource === 'ephemeralcontainers') return decideEphemeralContainers(services, request, { name, next, old });
   if (subresource !== '') throw badRequest(`the subresource "${subresource}" cannot be written in this way`);
   next.metadata = keepServerOwned(next, old);
   if (definition.subresources?.status === true) keepStatus(next, old);
@@ -156,19 +159,6 @@ function keepServerOwned(next: KubeObject, old: KubeObject): NonNullable<KubeObj
 function keepStatus(next: LooseObject, old: LooseObject): void {
   if (old.status === undefined) delete next.status;
   else next.status = old.status;
-}
-
-function bumpGeneration(definition: AnyDefinition, next: KubeObject, old: KubeObject): void {
-  if (!countsGenerations(definition) || next.metadata === undefined) return;
-  if (!equalBytes(desiredBytes(definition, next), desiredBytes(definition, old))) {
-    next.metadata.generation = (old.metadata?.generation ?? 0) + 1;
-  }
-}
-
-/** Everything a person desires: the object without metadata and status. */
-function desiredBytes(definition: AnyDefinition, object: LooseObject): Uint8Array {
-  const { metadata: _metadata, status: _status, ...desired } = object;
-  return definition.type.message.encode(desired).finish();
 }
 
 /** Stores `object`, or deletes it when nothing holds it any longer. */

@@ -41,7 +41,8 @@ function places(
   return (containers ?? []).map((container, i) => ({ container, path: `${path}[${i}]`, spec }));
 }
 
-function validateContainer(place: ContainerPlace): ErrorCause[] {
+/** Everything wrong with one container, of whatever sort. */
+export function validateContainer(place: ContainerPlace): ErrorCause[] {
   const { container, path, spec } = place;
   const graceSeconds = spec.terminationGracePeriodSeconds;
   return [

@@ -6,6 +6,7 @@ import { byRule, forbidden, inRange, notNegative, notSupported, required } from 
 import { validateAnnotations, validateLabels } from '../validation/labels.ts';
 import { validateContainers } from './containers.ts';
 import { validateNames } from './dns.ts';
+import { validateEphemeralContainers } from './ephemeral-containers.ts';
 import { validateResources } from './resources.ts';
 import { validateScheduling } from './scheduling.ts';
 import { validatePodSecurity } from './security-context.ts';
@@ -19,6 +20,7 @@ export function validatePodSpec(spec: corev1.PodSpec | undefined, path: string):
   return [
     ...validateVolumes(spec.volumes ?? [], `${path}.volumes`),
     ...validateContainers(spec, path),
+    ...validateEphemeralContainers(spec, path),
     ...validateLifetime(spec, path),
     ...validateReferences(spec, path),
     ...validateNames(spec, path),

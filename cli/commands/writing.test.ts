@@ -234,6 +234,18 @@ describe('scale', () => {
     expect(await cli.ok('get', 'deploy', 's', '-o', 'jsonpath={.spec.replicas}')).toBe('0');
   });
 
+  test('waits until there are as many, and not for ever', async () => {
+    await applied(deployment('slow'));
+    const waiting = cli.run(['scale', 'deploy', 'slow', '--replicas=3', '--timeout=20s']);
+    await cli.patchStatus('deployments', 'slow', { replicas: 3, observedGeneration: 2 });
+    expect(await waiting).toEqual({ code: 0, stdout: 'deployment.apps/slow scaled\n', stderr: '' });
+    expect(await cli.run(['scale', 'deploy', 'slow', '--replicas=4', '--timeout=50ms'])).toEqual({
+      code: 1,
+      stdout: 'deployment.apps/slow scaled\n',
+      stderr: 'error: timed out waiting for "slow" to have 4 replicas\n',
+    });
+  });
+
   test('refused without a number, or for what has no replicas', async () => {
     expect((await cli.run(['scale', 'deploy/s'])).stderr).toContain(
       "required option '--replicas <count>' not specified",

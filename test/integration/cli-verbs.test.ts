@@ -144,6 +144,30 @@ describe.skipIf(apiUnavailable() !== undefined)('verbs on a real server', () => 
     );
   });
 
+  test('a token of a service account: bare for scripts, the whole reply on demand', async () => {
+    await ok(['create', 'serviceaccount', 'robot']);
+    const token = await ok(['create', 'token', 'robot', '--duration=20m', '--audience=me']);
+    expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as {
+      aud: string[];
+      sub: string;
+      exp: number;
+      iat: number;
+    };
+    expect(claims).toMatchObject({ aud: ['me'], sub: 'system:serviceaccount:default:robot' });
+    expect(claims.exp - claims.iat).toBe(20 * 60);
+    expect(await ok(['create', 'token', 'robot', '-o', 'jsonpath={.kind} {.spec.expirationSeconds}'])).toBe(
+      'TokenRequest 3600',
+    );
+    expect(await skiff(['create', 'token', 'nobody'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error: failed to create token: serviceaccounts "nobody" not found\n',
+    });
+    const bound = ['--bound-object-kind=Pod', '--bound-object-name=none'];
+    expect((await skiff(['create', 'token', 'robot', ...bound])).stderr).toContain('pods "none" not found');
+  });
+
   test('a wait goes on through a crash of the store', async () => {
     await ok(['create', 'configmap', 'first']);
     const waited = skiff(['wait', '--for=jsonpath={.data.done}=yes', 'cm/first', '--timeout=60s']);
@@ -181,6 +205,33 @@ describe.skipIf(apiUnavailable() !== undefined)('verbs on a real server', () => 
     expect(late.stderr).toMatch(/^Error from server \(Conflict\)/);
     expect(await ok(['replace', '--force', '-f', file])).toBe('configmap "copy" deleted\nconfigmap/copy replaced\n');
     expect(await ok(['get', 'cm', 'copy', '-o', 'jsonpath={.data.k}'])).toBe('1');
+  });
+
+  test('who owns which field is shown only when asked for', async () => {
+    const manifest = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'owned' },
+      data: { k: '1' },
+    });
+    await ok(['apply', '--server-side', '--field-manager=me', '-f', '-'], manifest);
+    expect(await ok(['get', 'cm', 'owned', '-o', 'yaml'])).not.toContain('managedFields');
+    expect(await ok(['get', 'cm', '-o', 'json'])).not.toContain('managedFields');
+    expect(await ok(['get', 'cm', 'owned', '-o', 'yaml', '--show-managed-fields'])).toMatch(
+      /\n {2}managedFields:\n {2}- apiVersion: v1\n {4}fieldsType: FieldsV1\n[\s\S]*\n {4}manager: me\n {4}operation: Apply\n/,
+    );
+    // What people edit is the object without it, and it stays.
+    await ok(['patch', 'cm', 'owned', '-p', 'data: {other: "2"}', '--field-manager=another']);
+    const owners = await ok([
+      'get',
+      'cm',
+      'owned',
+      '-o',
+      'jsonpath={.metadata.managedFields[*].manager}',
+      '--show-managed-fields',
+    ]);
+    expect(owners.split(' ').sort()).toEqual(['another', 'me']);
+    expect(await ok(['get', '--raw', '/api/v1/namespaces/default/configmaps/owned'])).toContain('"managedFields":[');
   });
 
   test('pages of a raw list are of one version', async () => {

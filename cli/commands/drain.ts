@@ -113,7 +113,10 @@ async function evict(
       break;
     } catch (err) {
       if (hasReason(err, 'NotFound')) return;
-      if (!hasReason(err, 'TooManyRequests')) throw err;
+      if (!hasReason(err, 'TooManyRequests')) {
+        const because = err instanceof Error ? err.message : '';
+        throw new CliError(`error when evicting pods/"${name}" -n "${namespace}": ${because}`, { cause: err });
+      }
       terminal.stderr.write(
         `error when evicting pods/"${name}" -n "${namespace}" (will retry after 5s): ${(err as Error).message}\n`,
       );

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { KINDS } from '../../proto/index.ts';
 import { CliUnderTest, masked } from '../../test/harness/cli-under-test.ts';
 
 let cli: CliUnderTest;
@@ -93,6 +94,47 @@ describe('drain', () => {
       stderr: 'Warning: ignoring DaemonSet-managed Pods: default/keeper\n',
     });
     expect(await cli.ok('get', 'pods', '-o', 'name')).toBe('pod/keeper\n');
+  });
+
+  test('asks again when a disruption budget refuses', async () => {
+    await cli.apply(pod('web', { terminationGracePeriodSeconds: 0 }, 'ReplicaSet'));
+    const at = { namespace: 'default', name: 'web' };
+    const web = await cli.system.get(KINDS.Pod, at);
+    const running = { ...web.status, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+    await cli.system.update(KINDS.Pod, { ...web, status: running }, { subresource: 'status' });
+    const budget = await cli.system.create(KINDS.PodDisruptionBudget, {
+      metadata: { name: 'keep', namespace: 'default' },
+      spec: { minAvailable: '1', selector: {} },
+    });
+    const counted = { observedGeneration: 1, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 };
+    const allow = (disruptionsAllowed: number) =>
+      cli.system.update(
+        KINDS.PodDisruptionBudget,
+        {
+          ...budget,
+          metadata: { ...budget.metadata, resourceVersion: '' },
+          status: { ...counted, disruptionsAllowed },
+        },
+        { subresource: 'status' },
+      );
+    await allow(0);
+    let allowed: Promise<unknown> | undefined;
+    const result = await cli.run(['drain', 'n1', '--timeout=20s'], {
+      onOutput: (all) => {
+        if (all.includes('will retry after 5s')) allowed ??= allow(1);
+      },
+    });
+    await allowed;
+    expect(result).toEqual({
+      code: 0,
+      stdout: 'node/n1 cordoned\nevicting pod default/web\npod/web evicted\nnode/n1 drained\n',
+      stderr:
+        'error when evicting pods/"web" -n "default" (will retry after 5s): ' +
+        "Cannot evict pod as it would violate the pod's disruption budget.\n",
+    });
+    const { status } = await cli.system.get(KINDS.PodDisruptionBudget, { ...at, name: 'keep' });
+    expect(status?.disruptionsAllowed ?? 0).toBe(0);
+    expect(Object.keys(status?.disruptedPods ?? {})).toEqual(['web']);
   });
 
   test('gives up after its time', async () => {

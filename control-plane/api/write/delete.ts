@@ -1,6 +1,6 @@
 import { rfc3339 } from '../../../lib/clock.ts';
-import type { KubeObject } from '../../../proto/index.ts';
-import { badRequest, conflict, notFound } from '../api-errors.ts';
+import { KINDS, type KubeObject } from '../../../proto/index.ts';
+import { badRequest, conflict, forbidden, notFound } from '../api-errors.ts';
 import { requireName } from '../request/target.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { type Current, type Decision, guardedWrite } from './guarded-write.ts';
@@ -11,6 +11,9 @@ import type { WriteOutcome, WriteRequest } from './write-request.ts';
 /** Finalizers that carry a propagation policy; the garbage collector removes them. */
 const ORPHAN_FINALIZER = 'orphan';
 const FOREGROUND_FINALIZER = 'foregroundDeletion';
+
+/** Namespaces that stay, as in Kubernetes. */
+const LASTING_NAMESPACES: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public']);
 
 /** What a deletion is asked to respect. */
 export interface DeletionOptions {
@@ -33,6 +36,9 @@ export async function deleteObject(
     throw badRequest(
       `propagationPolicy: Unsupported value: "${options.propagationPolicy}": supported values: "Foreground", "Background", "Orphan"`,
     );
+  }
+  if (definition.type.messageName === KINDS.Namespace.messageName && LASTING_NAMESPACES.has(name)) {
+    throw forbidden(definition.type, name, 'this namespace may not be deleted');
   }
   return guardedWrite(services, request, name, (current) => {
     if (current === undefined) throw notFound(definition.type, name);

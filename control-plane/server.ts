@@ -132,7 +132,7 @@ export async function startServer(
     await cache.ready(signal);
     const customKinds = new CustomKinds({ cache, registry, log });
     // Whoever calls finds every kind that was there before this server was.
-    customKinds.sync();
+    await customKinds.ready();
     customKindsRun = customKinds.run(beneath.signal);
     const port = await api.listen(config.listen, { ca: pki.ca, certificate: pki.server });
     const leaderServices = { ...services, store: backend.fencedStore };

@@ -36,8 +36,13 @@ function applyMessage(schema: MessageSchema, last: JsonObject, live: JsonObject,
 /** What no schema describes (a custom object's parts): objects merge, lists are replaced, as kubectl does it. */
 function applyFree({ last, live, modified }: Versions): Json {
   if (!isObject(modified)) return modified;
-  if (!isObject(live)) return withoutNulls(modified);
-  return applyMembers(asObject(last), live, modified, (_key, versions) => applyFree(versions));
+  if (!isObject(live)) return modified;
+  const merged = applyMembers(asObject(last), live, modified, (_key, versions) => applyFree(versions));
+  // There a null may be a value of its own: one that is live already stays.
+  for (const [key, value] of Object.entries(modified)) {
+    if (value === null && member(live, key) === null) setMember(merged, key, null);
+  }
+  return merged;
 }
 
 /** One member in its three versions; `last` and `live` may be absent. */

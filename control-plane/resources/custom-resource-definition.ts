@@ -3,11 +3,8 @@ import { type apiextensionsv1, KINDS } from '../../proto/index.ts';
 import { nameColumn } from './columns.ts';
 import { CLEANUP_FINALIZER, setCondition } from './custom/accepted-names.ts';
 import { isKnownFormat } from './custom/formats.ts';
-import {
-  validateDefinition,
-  validateDefinitionUpdate,
-  validateStoredVersions,
-} from './custom/validate-definition.ts';
+import { validateDefinition, validateDefinitionUpdate, validateStoredVersions } from './custom/validate-definition.ts';
+import { ruleWarnings } from './custom/validate-rules.ts';
 import type { ResourceDefinition } from './definition.ts';
 
 type Definition = apiextensionsv1.CustomResourceDefinition;
@@ -26,14 +23,17 @@ function setDefaults({ spec }: Definition): void {
   if (service !== undefined) service.port ??= WEBHOOK_PORT;
 }
 
-/** Formats that nobody checks are most likely mistyped. */
+/** Formats that nobody checks are most likely mistyped; rules that cannot be checked are told of. */
 function warnings({ spec }: Definition): string[] {
   return (spec?.versions ?? []).flatMap(({ schema }, i) => {
     const found = new Map<string, string>();
     if (schema?.openAPIV3Schema !== undefined) {
       unknownFormats(schema.openAPIV3Schema, `spec.versions[${i}].schema.openAPIV3Schema`, found);
     }
-    return [...found].map(([format, path]) => `${path}.format: unrecognized format ${JSON.stringify(format)}`);
+    return [
+      ...[...found].map(([format, path]) => `${path}.format: unrecognized format ${JSON.stringify(format)}`),
+      ...ruleWarnings(schema?.openAPIV3Schema ?? {}, `spec.versions[${i}].schema.openAPIV3Schema`),
+    ];
   });
 }
 

@@ -1,6 +1,8 @@
 import { rfc3339 } from '../../../lib/clock.ts';
 import { type apiextensionsv1, KINDS } from '../../../proto/index.ts';
 import { acceptNames, takenNames } from '../../resources/custom/accepted-names.ts';
+import { loadRules } from '../../resources/custom/cel-engine.ts';
+import { carriesRules } from '../../resources/custom/validate-rules.ts';
 import { allDefinitions } from '../../resources/registry.ts';
 import type { AdmissionStep } from '../admission/admission-step.ts';
 import { collectionPrefix } from '../keys.ts';
@@ -13,9 +15,11 @@ const builtIn = allDefinitions().map(({ type }) => type);
  * Says in a definition's status which names its kind gets, so that it is served when the write is answered. A name that
  * another of its group has is left out; it gets it when that one goes.
  */
-export const acceptCustomNames: AdmissionStep = ({ definition, subresource, object, old }, services) => {
+export const acceptCustomNames: AdmissionStep = async ({ definition, subresource, object, old }, services) => {
   if (definition.type !== (KINDS.CustomResourceDefinition as object) || subresource !== '') return;
   const wanted = object as Definition;
+  // Validation, which comes next, looks into the rules.
+  if (carriesRules(wanted)) await loadRules();
   if (old === undefined) delete wanted.status;
   const { entries } = services.cache.list(collectionPrefix(KINDS.CustomResourceDefinition));
   const others = entries.flatMap((entry) => (entry.object === undefined ? [] : [entry.object as Definition]));

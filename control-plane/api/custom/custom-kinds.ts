@@ -3,7 +3,9 @@ import { errorMessage } from '../../../lib/errors.ts';
 import type { Logger } from '../../../lib/logger.ts';
 import { type apiextensionsv1, KINDS, type KubeObject } from '../../../proto/index.ts';
 import { isEstablished } from '../../resources/custom/accepted-names.ts';
+import { loadRules, rulesAreLoaded } from '../../resources/custom/cel-engine.ts';
 import { customDefinitions } from '../../resources/custom/custom-definition.ts';
+import { carriesRules } from '../../resources/custom/validate-rules.ts';
 import type { CachedEntry, WatchCache } from '../../store/watch-cache.ts';
 import { collectionPrefix } from '../keys.ts';
 import type { AnyDefinition } from '../services.ts';
@@ -25,23 +27,34 @@ export class CustomKinds {
   /** The kinds of each definition, by its key, and the entry they were made from. */
   readonly #made = new Map<string, Made>();
 
+  /** Some definition waits for the library of rules. */
+  #wantsRules = false;
+
   constructor(options: { cache: WatchCache<KubeObject>; registry: LiveKindRegistry; log: Logger }) {
     this.#cache = options.cache;
     this.#registry = options.registry;
     this.#log = options.log;
     this.#registry.refreshBy(async (signal) => {
       await this.#cache.catchUp(signal);
-      this.sync();
+      await this.ready();
     });
   }
 
-  /** Follows the definitions until `signal` aborts. {@link sync} once before serving. */
+  /** Resolves when every definition in the cache is served. */
+  async ready(): Promise<void> {
+    this.sync();
+    if (!this.#wantsRules || rulesAreLoaded()) return;
+    await loadRules();
+    this.sync();
+  }
+
+  /** Follows the definitions until `signal` aborts. {@link ready} once before serving. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const from = this.#cache.version;
-        this.sync();
-        for await (const _batch of this.#cache.watch(PREFIX, from, signal)) this.sync();
+        await this.ready();
+        for await (const _batch of this.#cache.watch(PREFIX, from, signal)) await this.ready();
       } catch (err) {
         // The watch has fallen behind, or the cache starts over: begin again with what there is.
         if (!signal.aborted) this.#log.debug({ err }, 'watch of custom resource definitions ended');
@@ -85,6 +98,11 @@ export class CustomKinds {
     made.created = definition.metadata?.creationTimestamp ?? '';
     made.name = definition.metadata?.name ?? '';
     if (!isEstablished(definition)) return made;
+    if (!rulesAreLoaded() && carriesRules(definition)) {
+      // Looked at again when the rules can be compiled: until then the kind is not served.
+      this.#wantsRules = true;
+      return { ...made, version: 0, source: '' };
+    }
     try {
       made.definitions = customDefinitions(definition) as unknown as readonly AnyDefinition[];
     } catch (err) {

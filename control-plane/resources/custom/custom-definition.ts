@@ -15,6 +15,7 @@ import { customMergeNode } from './merge-nodes.ts';
 import { printerColumns } from './printer-columns.ts';
 import { compileSchema, FREE, isJsonObject, type SchemaNode } from './schema-node.ts';
 import { simpleSteps } from './validate-definition.ts';
+import { validateRules } from './validate-rules.ts';
 import { validateCustomObject } from './validate-value.ts';
 import { compareVersions } from './version-order.ts';
 
@@ -84,11 +85,19 @@ function build(version: Version, root: SchemaNode, { definition, terminating, ro
     unknownFields: (object) => unknownFields(roots, object),
     setDefaults: (object) => applyDefaults(root, object),
     ...(hasStatus ? { prepareForCreate: (object: CustomResource) => void delete object.status } : {}),
-    validate: (object) => validateCustomObject(root, object),
-    validateStatusUpdate: (object) => statusCauses(validateCustomObject(root, object)),
+    validate: (object) => checked(root, object),
+    validateUpdate: (object, old) => validateRules(root, object, old),
+    validateStatusUpdate: (object, old) =>
+      statusCauses([...checked(root, object), ...validateRules(root, object, old)]),
     columns: printerColumns(version.additionalPrinterColumns),
     selectableFields: selectable(version.selectableFields ?? []),
   };
+}
+
+/** What the schema has against the object; rules are asked about objects that have its form. */
+function checked(root: SchemaNode, object: CustomResource): ErrorCause[] {
+  const causes = validateCustomObject(root, object);
+  return causes.length > 0 ? causes : validateRules(root, object);
 }
 
 /** Problems of what a write of the status does not write are not its own. */

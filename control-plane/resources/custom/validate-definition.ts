@@ -5,6 +5,7 @@ import { dnsSubdomain } from '../../../lib/name-rules.ts';
 import type { apiextensionsv1 } from '../../../proto/index.ts';
 import { byRule, duplicate, forbidden, invalid, required } from '../validation/field-errors.ts';
 import { immutable } from '../validation/immutable.ts';
+import { ruleProblems } from './validate-rules.ts';
 import { validateSchema } from './validate-schema.ts';
 
 type Definition = apiextensionsv1.CustomResourceDefinition;
@@ -141,7 +142,11 @@ function validateVersion(version: Version, path: string): ErrorCause[] {
   const causes: ErrorCause[] = [];
   const schema = version.schema?.openAPIV3Schema;
   if (schema === undefined) causes.push(required(`${path}.schema.openAPIV3Schema`, 'schemas are required'));
-  else causes.push(...validateSchema(schema, `${path}.schema.openAPIV3Schema`));
+  else {
+    const at = `${path}.schema.openAPIV3Schema`;
+    causes.push(...validateSchema(schema, at));
+    if (causes.length === 0) causes.push(...ruleProblems(schema, at));
+  }
   if (version.deprecationWarning !== undefined) {
     const at = `${path}.deprecationWarning`;
     const text = version.deprecationWarning;

@@ -61,6 +61,12 @@ function manifestAt(
 ): Manifest {
   const value: JsonObject = identity;
   const metadata = isJsonObject(value.metadata) ? value.metadata : {};
+  for (const field of ['name', 'namespace']) {
+    // `name: on` and `name: 1` are no texts in YAML; without this they would look as if they were missing.
+    if (['number', 'bigint', 'boolean'].includes(typeof metadata[field])) {
+      throw failure(document, join(prefix, `metadata.${field}`), `"metadata.${field}" must be text; quote it`);
+    }
+  }
   const positionOf = (path: string, of?: 'key' | 'value'): FieldPosition => document.positionOf(join(prefix, path), of);
   return {
     apiVersion: identity.apiVersion,

@@ -163,6 +163,15 @@ describe('a file holds objects', () => {
     expect(objects(text)).toEqual(['apps/v1/Deployment/d', 'v1/Pod/p']);
   });
 
+  test('a name that YAML does not read as text', () => {
+    const read = (name: string): unknown =>
+      parseManifests(new SourceText('a.yaml', `kind: Pod\napiVersion: v1\nmetadata: {name: ${name}}\n`), () => {});
+    for (const name of ['on', '1', '1e3']) {
+      expect(() => read(name)).toThrow('a.yaml:3:18: "metadata.name" must be text; quote it');
+    }
+    expect(() => read('"1"')).not.toThrow();
+  });
+
   test('places within lists and later documents are those of the file', () => {
     const text = `${pod('a')}---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: b}\n  spec: {x: 1}\n`;
     const [, second] = parseManifests(new SourceText('a.yaml', text), () => {});

@@ -303,6 +303,16 @@ describe.skipIf(apiUnavailable() !== undefined)('server-side apply', () => {
     expect((await apply(config({ a: '11' }), 'skiff')) as unknown).toMatchObject({ data: { a: '11', c: 'patched' } });
   });
 
+  test('takes over from client-side apply what came by default, and nothing that others set', async () => {
+    await apply(deployment('upgraded', {}), '', { serverSide: false });
+    await client.patch(KINDS.Deployment, at('upgraded'), { type: 'merge', body: { spec: { minReadySeconds: 4 } } });
+    const upgraded = await apply(deployment('upgraded', { replicas: 3 }), 'skiff');
+    expect([upgraded.spec.replicas, owners(upgraded)]).toEqual([3, ['skiff Apply', 'before-first-apply Update']]);
+    const rest = fieldsOf(upgraded, 'before-first-apply')?.['f:spec'];
+    expect(rest).toEqual({ 'f:minReadySeconds': {} });
+    expect((await apply(deployment('upgraded'), 'skiff')).spec).toMatchObject({ replicas: 1, minReadySeconds: 4 });
+  });
+
   test('dry-runs, respects a version and a uid, and refuses what is no apply', async () => {
     const dry = await send(deployment('dry'), 'alice', { dryRun: true });
     expect(dry.action).toBe(apiv1.Action.CREATED);

@@ -3,13 +3,11 @@
  * line's server-side apply follows its client-side apply.
  */
 import { fromJson, type Json, type JsonObject, type KubeObject } from '../../../../proto/index.ts';
-import { canonicalConfig } from '../../../merge/apply-config.ts';
 import { compareFields } from '../../../merge/compare-fields.ts';
 import { difference, emptySet, type FieldSet, isEmptySet, pathSet, union } from '../../../merge/field-set.ts';
-import { fieldSetOf } from '../../../merge/field-set-of.ts';
 import { memberStep } from '../../../merge/fields-v1.ts';
 import { isObject } from '../../../merge/json-value.ts';
-import { fieldsOfNew, isSameWriter, type Owner, UNOWNED, type Writer } from '../../../merge/owners.ts';
+import { fieldsOfNew, isSameWriter, type Owner, type Writer } from '../../../merge/owners.ts';
 import type { AnyDefinition } from '../../services.ts';
 import { LAST_APPLIED } from '../apply.ts';
 import { CLIENT_SIDE_APPLY } from './field-manager.ts';
@@ -22,8 +20,11 @@ const COMMAND_LINES: ReadonlySet<string> = new Set(['skiff', 'kubectl']);
 /** Managers of the same person's client-side apply. */
 const CLIENT_SIDE_APPLIES: ReadonlySet<string> = new Set([CLIENT_SIDE_APPLY, 'skiff-apply']);
 
-/** The annotation of client-side apply; it follows the applies of the command line and is nobody's. */
-const ANNOTATION: FieldSet = pathSet(['metadata', 'annotations', LAST_APPLIED].map(memberStep));
+/** The annotation of client-side apply and its map; it follows the applies of the command line and is nobody's. */
+const ANNOTATION: FieldSet = union(
+  pathSet(['metadata', 'annotations'].map(memberStep)),
+  pathSet(['metadata', 'annotations', LAST_APPLIED].map(memberStep)),
+);
 
 /** Whether the manager is a person's command line, which takes over from its own client-side apply. */
 export function isCommandLine(manager: string): boolean {
@@ -45,18 +46,20 @@ export function firstOwners(definition: AnyDefinition, object: KubeObject, now: 
   return [...owner(BEFORE_FIRST_APPLY, rest), ...owner(CLIENT_SIDE_APPLY, applied)];
 }
 
-/** The fields of the configuration applied last that still have its values. */
+/**
+ * The fields of the configuration applied last, and the defaults that came with them, as far as they still have their values:
+ * what an update of that configuration would own.
+ */
 function lastAppliedFields(definition: AnyDefinition, object: KubeObject, live: JsonObject): FieldSet {
   const config = parse(object.metadata?.annotations?.[LAST_APPLIED]);
   if (!isObject(config) || config.apiVersion !== definition.type.apiVersion) return emptySet;
-  const node = nodeOf(definition);
   const { value } = fromJson<KubeObject>(definition.type.messageName, config);
-  // With defaults, as the live object has them in its lists that are owned as a whole.
   definition.setDefaults?.(value);
-  const canonical = canonicalConfig(node, config, wholeJson(definition, value));
-  const { added, modified, removed } = compareFields(node, canonical, live);
-  const changed = union(union(added, modified), removed);
-  return union(difference(difference(fieldSetOf(node, canonical), changed), UNOWNED), ANNOTATION);
+  const node = nodeOf(definition);
+  const applied = wholeJson(definition, value);
+  const { modified, removed } = compareFields(node, applied, live);
+  const own = fieldsOfNew(node, wholeJson(definition, {}), applied);
+  return union(difference(own, union(modified, removed)), ANNOTATION);
 }
 
 function parse(text: string | undefined): Json {

@@ -30,7 +30,22 @@ export function normalizeArguments(args: readonly string[], command: Command): s
   const before = intoSubcommand(end === -1 ? args : args.slice(0, end), command);
   const rest = end === -1 ? [] : args.slice(end);
   const options = optionsOf(command);
-  return [...before.flatMap((word) => normalizeWord(word, options)), ...rest];
+  return [...withoutGreed(before, options).flatMap((word) => normalizeWord(word, options)), ...rest];
+}
+
+/** What follows an option with a value that may be left out, when it is meant as that value. */
+const VALUES: ReadonlySet<string> = new Set([
+  ...['none', 'client', 'server', 'true', 'false', 'background', 'foreground', 'orphan'],
+]);
+
+/** `--dry-run web` is no dry run of the kind "web": an option that stands alone goes to the end, where no word follows. */
+function withoutGreed(words: readonly string[], options: readonly Option[]): string[] {
+  const alone = words.filter((word, at) => {
+    const next = words[at + 1];
+    if (next === undefined || next.startsWith('-') || VALUES.has(next)) return false;
+    return options.some((option) => option.optional && option.long === word);
+  });
+  return [...words.filter((word) => !alone.includes(word)), ...new Set(alone)];
 }
 
 /**

@@ -13,3 +13,17 @@ test('a time inside a cell is shown as an age, as for restarts', () => {
   const cells = ['web', '3 (2026-01-02T03:04:05Z ago)', '2026-01-02T03:09:00Z'];
   expect(rowCells(columns, { cells }, style, () => ({}))).toEqual(['web', '3 (5m ago)', '5s']);
 });
+
+test('a cell of times that has none stays what it is', () => {
+  const style = { wide: false, withNamespace: false, labelColumns: [], showLabels: false, nowMs: 0 };
+  const columns = [
+    { name: 'LAST SCHEDULE', age: true },
+    { name: 'DURATION', age: true },
+    { name: 'AGE', age: true },
+  ];
+  expect(rowCells(columns, { cells: ['<none>', '70s', ''] }, style, () => ({}))).toEqual([
+    '<none>',
+    '70s',
+    '<unknown>',
+  ]);
+});

@@ -117,6 +117,11 @@ describe('a stateful set', () => {
       'spec.volumeClaimTemplates[1].metadata.name: Duplicate value: "data"',
     ],
     [
+      'spec.volumeClaimTemplates.1',
+      { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+      'spec.volumeClaimTemplates[1].metadata.name: Required value',
+    ],
+    [
       'spec.volumeClaimTemplates.0.spec.accessModes',
       [],
       'spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode is required',

@@ -12,7 +12,7 @@ import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { containerColumns, selectorCell } from './pod-template-columns.ts';
 import { isNoPod, validateRollingCount } from './rolling-counts.ts';
 import { changesInWords, fieldChanges } from './validation/changed-fields.ts';
-import { byRule, forbidden, invalid, notNegative, unique } from './validation/field-errors.ts';
+import { byRule, forbidden, invalid, notNegative, required, unique } from './validation/field-errors.ts';
 import { validateWorkloadSelector } from './validation/labels.ts';
 import { collisionsNotFewer, countsNotNegative, countsWithin } from './validation/status-counts.ts';
 
@@ -90,7 +90,7 @@ function withClaims(
 function validateClaims(claims: readonly corev1.PersistentVolumeClaim[], path: string): ErrorCause[] {
   return [
     ...claims.flatMap((claim, i) => [
-      ...byRule(`${path}[${i}].metadata.name`, claim.metadata?.name ?? '', dnsLabel),
+      ...validateClaimName(claim.metadata?.name ?? '', `${path}[${i}].metadata.name`),
       ...validateClaimSpec(claim.spec ?? {}, `${path}[${i}].spec`),
     ]),
     ...unique(
@@ -98,6 +98,10 @@ function validateClaims(claims: readonly corev1.PersistentVolumeClaim[], path: s
       (i) => `${path}[${i}].metadata.name`,
     ),
   ];
+}
+
+function validateClaimName(name: string, field: string): ErrorCause[] {
+  return name === '' ? [required(field)] : byRule(field, name, dnsLabel);
 }
 
 function validateStrategy(strategy: appsv1.StatefulSetUpdateStrategy | undefined): ErrorCause[] {

@@ -3,6 +3,7 @@ import type { ErrorCause } from '../../../lib/errors.ts';
 import { type corev1, KINDS } from '../../../proto/index.ts';
 import { changesInWords, fieldChanges } from '../validation/changed-fields.ts';
 import { forbidden, invalid } from '../validation/field-errors.ts';
+import { isGated, validateNarrowing, withPlacementOf } from './gated-update.ts';
 
 const CHANGEABLE =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,' +
@@ -22,7 +23,10 @@ export function validatePodUpdate(pod: corev1.Pod, old: corev1.Pod): ErrorCause[
   causes.push(...validateDeadline(spec.activeDeadlineSeconds, before.activeDeadlineSeconds));
   causes.push(...validateTolerationsUpdate(spec.tolerations ?? [], before.tolerations ?? []));
   causes.push(...validateGatesUpdate(spec, before));
-  const changes = fieldChanges(KINDS.Pod.messageName, { spec: withChangesOf(spec, before) }, { spec: before });
+  const gated = isGated(before);
+  if (gated) causes.push(...validateNarrowing(spec, before));
+  const comparable = withChangesOf(gated ? withPlacementOf(spec, before) : spec, before);
+  const changes = fieldChanges(KINDS.Pod.messageName, { spec: comparable }, { spec: before });
   const [first] = changes;
   if (first !== undefined) causes.push(forbidden(first.path, `${CHANGEABLE}; ${changesInWords(changes)}`));
   return causes;

@@ -5,6 +5,7 @@
  *   server.crt server.key      what the API serves with
  *   agent-client.crt, .key     what the server calls agents with
  *   admin.crt admin.key        the administrator (group system:masters)
+ *   sa.key sa.pub              signs and verifies tokens of service accounts (made by the server)
  *   etcd/ca.crt … client.crt   the embedded etcd's own CA: no certificate of the cluster opens it
  *
  * Certificates start well in the past, because a machine without a clock battery boots in it. All but the CAs are made

@@ -110,6 +110,13 @@ function validate({ spec = {} }: corev1.ResourceQuota): ErrorCause[] {
   return [...validateAmounts(spec.hard, 'spec.hard'), ...validateScopes(spec), ...validateScopeSelector(spec)];
 }
 
+/** What is no longer limited is no longer kept up to date either: should it be limited again, it must be counted anew. */
+function prepareForUpdate(object: corev1.ResourceQuota): void {
+  const { hard = {} } = object.spec ?? {};
+  const used = Object.entries(object.status?.used ?? {}).filter(([name]) => Object.hasOwn(hard, name));
+  if (object.status?.used !== undefined) object.status = { ...object.status, used: Object.fromEntries(used) };
+}
+
 /** What a quota counts cannot become something else. */
 function validateUpdate(object: corev1.ResourceQuota, old: corev1.ResourceQuota): ErrorCause[] {
   const sorted = (quota: corev1.ResourceQuota): string[] => [...(quota.spec?.scopes ?? [])].sort();
@@ -149,6 +156,7 @@ export const resourceQuota: ResourceDefinition<corev1.ResourceQuota> = {
   prepareForCreate: (object) => {
     object.status = {};
   },
+  prepareForUpdate,
   validate,
   validateUpdate,
   validateStatusUpdate,

@@ -109,7 +109,7 @@ describe.skipIf(apiUnavailable() !== undefined)('quotas', () => {
     await second.server.services.cache.catchUp();
     stop.abort();
     await watching;
-    expect(items.map((item) => item.metadata?.name).sort()).toEqual([...left].sort());
+    expect(items.map((item) => item.metadata?.name ?? '').sort()).toEqual([...left].sort());
     expect(most).toBeLessThanOrEqual(HARD);
     const cpu = items.length % 2 === 0 ? String(items.length / 2) : `${items.length * 500}m`;
     expect(await used(namespace)).toEqual({ pods: String(items.length), 'requests.cpu': cpu });
@@ -163,6 +163,18 @@ describe.skipIf(apiUnavailable() !== undefined)('quotas', () => {
     await expect(client.create(KINDS.Secret, { metadata: { name: 't', namespace } })).rejects.toThrow(
       'requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1',
     );
+  });
+
+  test('a limit taken away and set again counts what was made in between', async () => {
+    const namespace = await namespaceWith({ configmaps: '3' });
+    const [client] = clients;
+    const limit = (hard: Record<string, string | null>) =>
+      client.patch(KINDS.ResourceQuota, { namespace, name: 'q' }, { type: 'merge', body: { spec: { hard } } });
+    await client.create(KINDS.ConfigMap, configMap(namespace, 'a'));
+    await limit({ configmaps: null, pods: '1' });
+    for (const name of ['b', 'c']) await client.create(KINDS.ConfigMap, configMap(namespace, name));
+    await limit({ configmaps: '3' });
+    await expect(client.create(KINDS.ConfigMap, configMap(namespace, 'd'))).rejects.toThrow('used: configmaps=3');
   });
 
   test('quotas that count quotas can be made, refused and deleted', async () => {

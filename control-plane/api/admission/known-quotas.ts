@@ -36,7 +36,10 @@ export class KnownQuotas {
     const { cache } = this.#services;
     const entries: StoreEntry[] = [...cache.list(this.#prefix).entries];
     if (this.#newer.size > 0) this.#overlay(entries, cache.version);
-    return entries.map((entry) => ({ ...this.#decode(entry), entry }));
+    return entries.flatMap((entry) => {
+      const known = this.#decode(entry);
+      return known === undefined ? [] : [{ ...known, entry }];
+    });
   }
 
   /** Remembers what is stored at `key`; undefined when nothing is. */
@@ -79,15 +82,19 @@ export class KnownQuotas {
     entries.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  #decode(entry: StoreEntry): Decoded {
-    let known = decoded.get(entry.value);
-    if (known === undefined) {
-      const { apiVersion, kind } = KINDS.ResourceQuota;
-      const definition = this.#services.registry.findDefinition(apiVersion, kind);
-      if (definition === undefined) throw new Error('the registry has no quotas');
-      known = { key: entry.key, quota: copyOf(definition, entry.value) as corev1.ResourceQuota };
-      decoded.set(entry.value, known);
+  /** Undefined when the bytes cannot be read: the cache reports that, and one bad quota must not stop a namespace. */
+  #decode(entry: StoreEntry): Decoded | undefined {
+    const known = decoded.get(entry.value);
+    if (known !== undefined) return known;
+    const { apiVersion, kind } = KINDS.ResourceQuota;
+    const definition = this.#services.registry.findDefinition(apiVersion, kind);
+    if (definition === undefined) throw new Error('the registry has no quotas');
+    try {
+      const quota = copyOf(definition, entry.value) as corev1.ResourceQuota;
+      decoded.set(entry.value, { key: entry.key, quota });
+      return { key: entry.key, quota };
+    } catch {
+      return undefined;
     }
-    return known;
   }
 }

@@ -1,4 +1,4 @@
-import { hasReason } from '../../../lib/errors.ts';
+import { ApiError, hasReason } from '../../../lib/errors.ts';
 import { type corev1, KINDS, type KubeObject } from '../../../proto/index.ts';
 import { readAmounts } from '../../quota/amounts.ts';
 import { type Change, charge, countUsed, differenceOf, statusOf } from '../../quota/quota-book.ts';
@@ -23,6 +23,8 @@ export interface CountedWrite {
   readonly namespace: string;
   readonly name: string;
   readonly write: StoreWrite;
+  /** Further keys that must be written in the same transaction. */
+  readonly alongside?: readonly StoreWrite[];
   /** The object as it will be; undefined when it goes. */
   readonly after: KubeObject | undefined;
   /** What is stored now. */
@@ -47,6 +49,9 @@ interface Lane {
 
 /** Bytes of values in one transaction. */
 const MAX_GROUP_BYTES = 1024 * 1024;
+
+/** How long a count waits for the cache, which is milliseconds behind unless its watch is cut. */
+const LONGEST_WAIT_MS = 10_000;
 
 const ledgers = new WeakMap<Store, QuotaLedger>();
 
@@ -130,8 +135,9 @@ export class QuotaLedger {
     // Leaves this turn of the event loop to others who have something to write.
     await new Promise((resolve) => setImmediate(resolve));
     while (lane.pending.length > 0) {
-      const group = takeGroup(lane);
+      let group: readonly Pending[] = [];
       try {
+        group = takeGroup(lane);
         await this.#commitGroup(namespace, lane, group);
       } catch (err) {
         this.#settleFailure(lane, group, err);
@@ -158,7 +164,12 @@ export class QuotaLedger {
     const accepted = group.filter((pending) => !booked.refused.has(pending));
     if (accepted.length === 0) return;
     const changed = booked.books.filter((book) => book.changed);
-    const writes = [...accepted.map(({ counted }) => counted.write), ...changed.map((book) => this.#writeOf(book))];
+    const alongside = accepted.map(({ counted }) => counted.alongside ?? []);
+    const writes = [
+      ...accepted.map(({ counted }) => counted.write),
+      ...changed.map((book) => this.#writeOf(book)),
+      ...alongside.flat(),
+    ];
     let results: readonly WriteResult[];
     try {
       results = await this.#services.store.commit(writes);
@@ -174,10 +185,16 @@ export class QuotaLedger {
       } else if (result?.ok === false) lane.known.learn(book.key, result.current);
     }
     const again: Pending[] = [];
+    let next = accepted.length + changed.length;
     for (const [i, pending] of accepted.entries()) {
       const result = results[i];
+      const others = alongside[i] ?? [];
+      const stopped = others.some((write, j) => isStopped(write, results[next + j]));
+      next += others.length;
       if (result === undefined) pending.reject(new Error(`no result of the write of ${pending.counted.write.key}`));
       else if (result.ok || isInTheWay(pending.counted.write, result.current)) pending.resolve(result);
+      // What it needs besides is taken: the caller decides anew, on the same object.
+      else if (stopped) pending.resolve({ ok: false, current: pending.counted.entry });
       else again.push(pending);
     }
     lane.pending.unshift(...again);
@@ -223,7 +240,10 @@ export class QuotaLedger {
     const { cache, store } = this.#services;
     const version = known.books().find((book) => book.key === key)?.entry.version;
     if (version === undefined) return;
-    await cache.waitFor(version);
+    await cache.waitFor(version, AbortSignal.timeout(LONGEST_WAIT_MS)).catch((err: unknown) => {
+      const because = 'this server does not hear of changes at the moment';
+      throw new ApiError('ServiceUnavailable', `Cannot count what quota ${key} counts: ${because}`, { cause: err });
+    });
     const entry = cache.get(key);
     if (entry === undefined) {
       known.learn(key, await store.get(key));
@@ -261,6 +281,10 @@ export class QuotaLedger {
 
   /** A store that is away fails all; a refusal of the request itself may be one write's fault, so each goes alone. */
   #settleFailure(lane: Lane, group: readonly Pending[], err: unknown): void {
+    if (group.length === 0) {
+      for (const pending of lane.pending.splice(0)) pending.reject(err);
+      return;
+    }
     if (group.length === 1 || hasReason(err, 'ServiceUnavailable', 'Timeout', 'TooManyRequests')) {
       for (const pending of group) pending.reject(err);
       return;
@@ -280,21 +304,31 @@ function takeGroup(lane: Lane): Pending[] {
   const rest: Pending[] = [];
   const keys = new Set<string>();
   let bytes = 0;
+  let count = 0;
   for (const pending of lane.pending) {
-    const { write } = pending.counted;
+    const { write, alongside = [] } = pending.counted;
     const size = write.type === 'put' ? write.value.byteLength : 0;
     const goesAlone = quotaKeys.has(write.key);
+    const own = [write.key, ...alongside.map(({ key }) => key)];
     const fits =
       group.length === 0 ||
-      (!goesAlone && group.length < most && bytes + size <= MAX_GROUP_BYTES && !keys.has(write.key));
+      (!goesAlone &&
+        count + own.length <= most &&
+        bytes + size <= MAX_GROUP_BYTES &&
+        !own.some((key) => keys.has(key)));
     if (fits && !(group.length > 0 && quotaKeys.has(group[0]?.counted.write.key ?? ''))) {
       group.push(pending);
       bytes += size;
+      count += own.length;
     } else rest.push(pending);
-    keys.add(write.key);
+    for (const key of own) keys.add(key);
   }
   lane.pending = rest;
   return group;
+}
+
+function isStopped(write: StoreWrite, result: WriteResult | undefined): boolean {
+  return result?.ok === false && isInTheWay(write, result.current);
 }
 
 function isInTheWay(write: StoreWrite, current: StoreEntry | undefined): boolean {

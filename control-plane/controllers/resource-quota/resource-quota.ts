@@ -13,7 +13,7 @@ import { hasReason } from '../../../lib/errors.ts';
 import { type Informer, objectKey, splitKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
-import { KINDS, type KubeObject } from '../../../proto/index.ts';
+import { type corev1, KINDS, type KubeObject } from '../../../proto/index.ts';
 import { countUsed, statusOf } from '../../quota/quota-book.ts';
 import { concernsKind, isCountedKind } from '../../quota/usage.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
@@ -50,7 +50,10 @@ function create({ client, informers, kinds, clock }: ControllerContext): Control
       const informer = informers.of(type);
       if (type.messageName === KINDS.ResourceQuota.messageName || followed.has(informer)) continue;
       followed.add(informer);
-      informer.addHandler({ onAdd: recountNamespace, onUpdate: recountNamespace, onDelete: recountNamespace });
+      const onUpdate = (old: KubeObject, object: KubeObject): void => {
+        if (type.messageName !== KINDS.Pod.messageName || endsBetween(old, object)) recountNamespace(object);
+      };
+      informer.addHandler({ onAdd: recountNamespace, onUpdate, onDelete: recountNamespace });
     }
   }
 
@@ -85,4 +88,9 @@ function create({ client, informers, kinds, clock }: ControllerContext): Control
   followKinds();
   kinds.onChange(followKinds);
   return { queue, reconcile };
+}
+
+/** Of all that changes in pods only this changes what they use. */
+function endsBetween(old: corev1.Pod, pod: corev1.Pod): boolean {
+  return old.status?.phase !== pod.status?.phase || old.metadata?.deletionTimestamp !== pod.metadata?.deletionTimestamp;
 }

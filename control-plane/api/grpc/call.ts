@@ -12,6 +12,7 @@ import { type Attempt, authorize, type Caller } from '../request/caller.ts';
 import type { Target } from '../request/target.ts';
 import { callerOf } from './authenticate.ts';
 import { toServiceError } from './status.ts';
+import { giveUp, StalledReader, written } from './write-reply.ts';
 
 /** What a verb knows of the call it serves. */
 export interface CallContext {
@@ -144,6 +145,10 @@ export function streaming<Request>(
           if (cancel.signal.aborted && !env.stopping.aborted) return;
           reportInternal(env, call, err);
           endWithError(call, err);
+          if (err instanceof StalledReader) {
+            env.log.info({ path: call.getPath(), peer: call.getPeer() }, 'ended a stream whose reader takes nothing');
+            giveUp(call);
+          }
         },
       )
       .finally(() => env.stopping.removeEventListener('abort', onCancelled));
@@ -159,27 +164,6 @@ async function pump<Request>(
     if (signal.aborted) return;
     await written(call, reply, signal);
   }
-}
-
-/**
- * Writes one reply and waits until it has left for the client, or nobody wants it any more. One reply at a time keeps what a
- * slow client costs at one reply: grpc-js alone would queue sixteen before it says to wait.
- */
-function written(
-  call: ServerWritableStream<unknown, Uint8Array>,
-  reply: Uint8Array,
-  signal: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      call.off('close', done);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    call.on('close', done);
-    signal.addEventListener('abort', done, { once: true });
-    call.write(reply, done);
-  });
 }
 
 /** Ends a streaming call with an error. grpc-js sends the status of an emitted error; that of a destroyed call is lost. */

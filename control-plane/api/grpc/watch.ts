@@ -9,8 +9,8 @@ import { checkAccess, type StreamingVerb } from './call.ts';
 import { columnsOf, jsonOf, outputOf, rowOf } from './reply.ts';
 import { packOtherWatchEvent, packWatchEvent } from './wire.ts';
 
-/** Most bytes in one reply, beyond its first event: one reply is what each slow watcher costs. */
-const MAX_REPLY_BYTES = 128 * 1024;
+/** Most bytes in one reply, beyond its first event: one reply, copied, is what each slow watcher costs. */
+const MAX_REPLY_BYTES = 16 * 1024;
 
 const EVENT_TYPES = {
   ADDED: apiv1.EventType.ADDED,

@@ -54,9 +54,7 @@ export async function findObjects(
       selection: {},
     }));
   }
-  const resources = await expandAll(parsed.resources, async () =>
-    (await api.listKinds()).map((kind) => kind.plural ?? ''),
-  );
+  const resources = await expandAll(parsed.resources, () => api.listKinds());
   return resources.map((resource) => ({
     target: choice.allNamespaces === true ? { resource } : { resource, namespace },
     single: false,

@@ -57,13 +57,22 @@ const ALL = [
   'jobs',
 ];
 
-/** Replaces `all` by the kinds it stands for. `served` gives the plural names of the server's kinds. */
+/** What the server says of a kind, as far as {@link expandAll} looks. */
+export interface ListedKind {
+  readonly plural?: string | undefined;
+  readonly group?: string | undefined;
+  readonly categories?: readonly string[] | undefined;
+}
+
+/** Replaces `all` by the kinds it stands for, custom ones that say so among them. `served` gives the server's kinds. */
 export async function expandAll(
   resources: readonly string[],
-  served: () => Promise<readonly string[]>,
+  served: () => Promise<readonly ListedKind[]>,
 ): Promise<string[]> {
   if (!resources.includes('all')) return [...resources];
   const known = await served();
-  const all = ALL.filter((plural) => known.includes(plural));
+  const builtIn = ALL.filter((plural) => known.some((kind) => kind.plural === plural));
+  const further = known.filter((kind) => kind.categories?.includes('all') === true);
+  const all = [...new Set([...builtIn, ...further.map(({ plural, group }) => `${plural ?? ''}.${group ?? ''}`)])];
   return resources.flatMap((resource) => (resource === 'all' ? all : [resource]));
 }

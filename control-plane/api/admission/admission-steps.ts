@@ -1,4 +1,5 @@
 import type { AdmissionStep } from './admission-step.ts';
+import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultStorageClass } from './default-storage-class.ts';
 import { type DefaultTolerationOptions, defaultTolerations } from './default-tolerations.ts';
 import { limitRangeBounds } from './limit-range-bounds.ts';
@@ -27,6 +28,7 @@ export function admissionSteps({ tolerations, log }: AdmissionOptions): readonly
     priorityOfPods,
     defaultTolerations(tolerations),
     defaultStorageClass,
+    defaultIngressClass,
     limitRangeBounds,
     podSecurity(log),
     onlyDefaultPriorityClass,

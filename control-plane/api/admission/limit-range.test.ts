@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { corev1, storagev1 } from '../../../proto/index.ts';
-import { chooseDefault } from './default-storage-class.ts';
+import { chooseDefault } from './default-class.ts';
 import { claimProblems, podProblems } from './limit-range-bounds.ts';
 import { fillIn } from './limit-range-defaults.ts';
 
@@ -134,7 +134,7 @@ describe('bounds of a LimitRange', () => {
   });
 });
 
-describe('the default storage class', () => {
+describe('the default class', () => {
   const storageClass = (name: string, day: string, isDefault = true): storagev1.StorageClass => ({
     metadata: {
       name,
@@ -142,9 +142,12 @@ describe('the default storage class', () => {
       annotations: { 'storageclass.kubernetes.io/is-default-class': String(isDefault) },
     },
   });
+  const chosen = (...classes: storagev1.StorageClass[]): string | undefined =>
+    chooseDefault(classes, ['storageclass.kubernetes.io/is-default-class']);
+
   it('is the one marked, of several the newest, of those the first by name', () => {
-    expect(chooseDefault([storageClass('a', '01', false)])).toBeUndefined();
-    expect(chooseDefault([storageClass('a', '01'), storageClass('b', '02'), storageClass('c', '03', false)])).toBe('b');
-    expect(chooseDefault([storageClass('z', '02'), storageClass('b', '02')])).toBe('b');
+    expect(chosen(storageClass('a', '01', false))).toBeUndefined();
+    expect(chosen(storageClass('a', '01'), storageClass('b', '02'), storageClass('c', '03', false))).toBe('b');
+    expect(chosen(storageClass('z', '02'), storageClass('b', '02'))).toBe('b');
   });
 });

@@ -12,6 +12,7 @@ const READ_BY_ADMISSION: ReadonlySet<string> = new Set(
     KINDS.ServiceAccount,
     KINDS.PriorityClass,
     KINDS.StorageClass,
+    KINDS.IngressClass,
   ].map((type) => type.messageName),
 );
 

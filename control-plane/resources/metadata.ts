@@ -4,6 +4,7 @@ import { dnsLabel, dnsSubdomain, type NameRule, pathSegment, qualifiedName } fro
 import type { metav1 } from '../../proto/index.ts';
 import type { AnyDefinition } from './registry.ts';
 import { byRule, forbidden, invalid, notNegative, required } from './validation/field-errors.ts';
+import { immutable } from './validation/immutable.ts';
 import { validateAnnotations, validateLabels } from './validation/labels.ts';
 
 const RULES: Readonly<Record<'dnsLabel' | 'dnsSubdomain' | 'pathSegment', NameRule>> = {
@@ -37,9 +38,7 @@ export function validateMetadata(definition: AnyDefinition, metadata: metav1.Obj
 export function validateMetadataUpdate(metadata: metav1.ObjectMeta = {}, old: metav1.ObjectMeta = {}): ErrorCause[] {
   const causes: ErrorCause[] = [];
   for (const name of ['name', 'namespace', 'uid', 'creationTimestamp'] as const) {
-    if (metadata[name] !== undefined && metadata[name] !== old[name]) {
-      causes.push(invalid(`metadata.${name}`, metadata[name], 'field is immutable'));
-    }
+    if (metadata[name] !== undefined) causes.push(...immutable(`metadata.${name}`, metadata[name], old[name]));
   }
   if (old.deletionTimestamp !== undefined) {
     const added = (metadata.finalizers ?? []).filter((name) => !(old.finalizers ?? []).includes(name));

@@ -9,7 +9,12 @@ const c = 'spec.containers[0]';
 describe('an update', () => {
   const sealed = (kind: string): Json => withValue(valid(kind), 'immutable', true);
   it.each<Row>([
-    ['Deployment', 'metadata.name', 'other', 'metadata.name: Invalid value: "other": field is immutable'],
+    [
+      'Deployment',
+      'metadata.name',
+      'other',
+      'metadata.name: Invalid value: "other": field is immutable (it was "web")',
+    ],
     [
       'Pod',
       'spec.hostname',

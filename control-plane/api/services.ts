@@ -33,6 +33,8 @@ export interface ApiServices {
   readonly admission: readonly AdmissionStep[];
   /** Signs tokens of service accounts; without one they are refused. */
   readonly tokens?: TokenSigner;
+  /** The addresses services get, such as `10.43.0.0/16`, which it is unless said. */
+  readonly serviceCidr?: string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

@@ -24,7 +24,16 @@ export async function commitCounted(
     if (isConcerned) await ledger.check(counted);
     return { ok: true, version: counted.write.ifVersion };
   }
-  if (!isConcerned) return services.store.commitEach(counted.write, signal);
+  const { write, alongside = [] } = counted;
+  if (!isConcerned && alongside.length === 0) return services.store.commitEach(write, signal);
+  if (!isConcerned) {
+    const [result, ...others] = await services.store.commit([write, ...alongside], signal);
+    if (result === undefined) throw new Error(`no result of the write of ${write.key}`);
+    // All or none: what stands in the way of the others, too, makes the caller decide anew.
+    return others.every((other) => other.ok)
+      ? result
+      : { ok: false, current: result.ok ? counted.entry : result.current };
+  }
   signal?.throwIfAborted();
   return ledger.commit(counted);
 }

@@ -2,6 +2,7 @@ import type { KubeObject } from '../../../proto/index.ts';
 import type { StoreEntry, StoreWrite } from '../../store/store.ts';
 import { commitCounted } from '../admission/commit-counted.ts';
 import { seenByAdmission } from '../admission/seen-by-admission.ts';
+import { allocateForService } from '../allocation/allocate-for-service.ts';
 import { modifiedConflict } from '../api-errors.ts';
 import { objectKey } from '../keys.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
@@ -108,17 +109,20 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
   const { key, entry } = attempt;
   const decision = await attempt.decide(toCurrent(definition, entry));
   if (decision.type === 'keep') return { done: kept(definition, entry, decision.action) };
-  const { namespace } = request.target;
+  const { target, signal } = request;
+  const { namespace } = target;
   const counted = { definition, namespace, name: decision.object.metadata?.name ?? '' };
   if (decision.type === 'delete') {
     if (entry === undefined || request.dryRun) return { done: removed(definition, entry, entry?.version ?? 0) };
     const changed = await attempt.beforeWrite();
     if (changed !== undefined) return changed;
     const write: StoreWrite = { type: 'delete', key, ifVersion: entry.version };
-    const result = await commitCounted(services, { ...counted, write, after: undefined, entry }, request);
+    const { writes: alongside } = await allocateForService(services, { target, entry, signal }, undefined);
+    const result = await commitCounted(services, { ...counted, write, alongside, after: undefined, entry }, request);
     return result.ok ? { done: removed(definition, entry, result.version) } : { current: result.current };
   }
-  const bytes = encodeForStore(definition, decision.object);
+  const allocated = await allocateForService(services, { target, entry, signal }, decision.object);
+  const bytes = encodeForStore(definition, allocated.object);
   const version = entry?.version ?? 0;
   if (entry !== undefined && equalBytes(bytes, entry.value)) {
     return { done: kept(definition, entry, decision.action === 'deleting' ? 'deleting' : 'unchanged') };
@@ -132,10 +136,11 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
     ifVersion: version,
     ...(definition.storedSeconds === undefined ? {} : { ttlSeconds: definition.storedSeconds }),
   };
-  const result = await commitCounted(services, { ...counted, write, after: decision.object, entry }, request);
+  const { object: after, writes: alongside } = allocated;
+  const result = await commitCounted(services, { ...counted, write, alongside, after, entry }, request);
   if (!result.ok) return { current: result.current };
   if (!request.dryRun) await seenByAdmission(services, request.target, result.version);
-  const object = result.version === 0 ? decision.object : withVersion(decision.object, result.version);
+  const object = result.version === 0 ? after : withVersion(after, result.version);
   return { done: { action: decision.action, object, bytes, version: result.version, warnings: [] } };
 }
 

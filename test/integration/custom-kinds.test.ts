@@ -447,6 +447,12 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds', () => {
       apiVersion: 'widgets.example.com/v1',
       spec: { size: 2 },
     });
+    const deprecated = await api.connection.unary(ResourcesService.patch, {
+      target: at('v1beta1'),
+      type: apiv1.PatchType.MERGE,
+      patch: Buffer.from('{"metadata":{"labels":{"a":"b"}}}'),
+    });
+    expect(deprecated.warnings).toEqual(['widgets.example.com/v1beta1 Cog is deprecated']);
     const err = await refusal(api.apply(cog('v1alpha1')));
     expect(err.message).toContain(
       'no matches for kind "Cog" in version "widgets.example.com/v1alpha1"; use apiVersion',

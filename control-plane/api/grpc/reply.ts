@@ -38,7 +38,9 @@ export function objectReply(answer: Answer, output: apiv1.Output, extra: Partial
 
 /** The reply to a write. */
 export function writeReply(target: Target, outcome: WriteOutcome, output: apiv1.Output): Uint8Array {
-  const { version, warnings } = outcome;
+  const { version } = outcome;
+  const deprecation = target.served.custom?.deprecation;
+  const warnings = deprecation === undefined ? outcome.warnings : [deprecation, ...outcome.warnings];
   return objectReply({ definition: target.served, ...servedEncoding(target, outcome), version }, output, {
     action: ACTIONS[outcome.action],
     ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),

@@ -4,6 +4,8 @@
  * out. `Target.definition` is the stored form, `Target.served` the form the request speaks: mostly the same.
  */
 import { type Json, type JsonObject, type KubeObject, toJson } from '../../../proto/index.ts';
+import { invalidObject } from '../../resources/validate-object.ts';
+import type { AnyDefinition } from '../services.ts';
 import { decodeJson, stampType, strictDecodingError, toCause } from './decode.ts';
 import type { Target } from './target.ts';
 
@@ -23,9 +25,18 @@ export function toStored({ definition, served }: Target, object: KubeObject): Ku
   stampType(object, served.type);
   const unknown = served.unknownFields?.(object) ?? [];
   if (unknown.length > 0) throw strictDecodingError(unknown.map(toCause));
+  checkOtherVersion(served, object);
   return served.storedAs === undefined
     ? object
     : { ...served.storedAs.toStored(object), apiVersion: definition.type.apiVersion, kind: definition.type.kind };
+}
+
+/** A version of a custom kind has a schema of its own: what is written in it must keep that, besides the stored version's. */
+function checkOtherVersion(served: AnyDefinition, object: KubeObject): void {
+  if (served.custom === undefined || served.storedAs === undefined) return;
+  served.setDefaults?.(object);
+  const causes = served.validate?.(object) ?? [];
+  if (causes.length > 0) throw invalidObject(served, object.metadata?.name ?? '', causes);
 }
 
 /** A stored object in the version the request speaks. The argument is not changed. */

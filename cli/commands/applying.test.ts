@@ -115,6 +115,15 @@ test.each(refused)('refused: apply %j', async (args, message) => {
   expect({ code, stderr }).toEqual({ code: 1, stderr: `error: ${message}\n` });
 });
 
+test('a kustomization among the files is told to be one', async () => {
+  const file = cli.file('kustomization.yaml', 'resources: []\n');
+  expect((await cli.run(['apply', '-f', file])).stderr).toMatch(
+    /^error: DIR\/kustomization\.yaml:1:1: this is a kustomization, no object: give its folder with -k\n/,
+  );
+  const stdin = 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n';
+  expect((await cli.run(['apply', '-f', '-'], { stdin })).stderr).toContain('this is a kustomization, no object');
+});
+
 test('prune needs to be told how far', async () => {
   const { stderr } = await cli.run(['apply', '-f', '-', '--prune'], { stdin: configMap('refused') });
   expect(stderr).toMatch(/^error: all resources selected for prune without explicitly passing --all\./);

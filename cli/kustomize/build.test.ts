@@ -129,6 +129,15 @@ const refused: readonly [string, Readonly<Record<string, string>>, string][] = [
     'DIR/b.yaml:3:18: there is a Pod "p" already, in DIR/a.yaml:2',
   ],
   [
+    'two objects that a namespace makes one',
+    {
+      'kustomization.yaml': 'namespace: ns\nresources: [a.yaml, b.yaml]\n',
+      'a.yaml': POD.replace('name: p', 'name: p, namespace: a'),
+      'b.yaml': POD,
+    },
+    'DIR/b.yaml:3:18: there is a Pod "p" already, in DIR/a.yaml:2',
+  ],
+  [
     'a patch for nothing',
     { 'kustomization.yaml': 'patches: [{path: p.yaml}]\n', 'p.yaml': POD },
     'DIR/p.yaml:3:18: there is no Pod "p" to patch',

@@ -43,8 +43,9 @@ async function accumulate(file: KustomizationFile, given: readonly Resource[], b
   const inside = await entering(file, build);
   const resources: Resource[] = [...given];
   for (const [name, path] of [...file.texts('bases'), ...file.texts('resources')]) {
-    for (const resource of await readResource(file, { name, path }, inside)) register(resources, resource);
+    resources.push(...(await readResource(file, { name, path }, inside)));
   }
+  refuseTwins(resources);
   await generate(file, resources);
   let all = resources;
   for (const [name, path] of file.texts('components')) {
@@ -101,18 +102,20 @@ async function readFolder(file: KustomizationFile, { name, path }: Named): Promi
   return KustomizationFile.read(folder);
 }
 
-function register(resources: Resource[], added: Resource): void {
-  const { kind, group, name, namespace } = added;
-  const twin = resources.find(
-    (one) => one.kind === kind && one.group === group && one.name === name && one.namespace === namespace,
-  );
-  if (twin !== undefined && name !== '') {
-    const [first, second] = [twin.toManifest(), added.toManifest()];
-    const { file: at, position } = first.problemAt('kind', '');
+/** Two objects of one kind, namespace and name would be one when applied. */
+function refuseTwins(resources: readonly Resource[]): void {
+  const known = new Map<string, Resource>();
+  for (const resource of resources) {
+    const { kind, group, name, namespace } = resource;
+    const key = JSON.stringify([group, kind, namespace, name]);
+    const twin = name === '' ? undefined : known.get(key);
+    known.set(key, resource);
+    if (twin === undefined) continue;
+    const { file: at, position } = twin.toManifest().problemAt('kind', '');
     const where = position === undefined ? at : `${at}:${position.line}`;
-    throw new ManifestError([second.problemAt('metadata.name', `there is a ${added.label} already, in ${where}`)]);
+    const message = `there is a ${resource.label} already, in ${where}`;
+    throw new ManifestError([resource.toManifest().problemAt('metadata.name', message)]);
   }
-  resources.push(added);
 }
 
 /** What a kustomization does to its objects, in kustomize's order. */
@@ -125,6 +128,7 @@ async function transform(file: KustomizationFile, resources: readonly Resource[]
     prefix: file.text(value.namePrefix, 'namePrefix'),
     suffix: file.text(value.nameSuffix, 'nameSuffix'),
   });
+  refuseTwins(left);
   labelAll(file, left);
   setReplicas(file, left);
   setImages(file, left);

@@ -36,6 +36,9 @@ function expand(document: ParsedDocument, value: JsonValue, path: string, list: 
   }
   const apiVersion = value.apiVersion ?? (list?.kind === undefined ? undefined : list.apiVersion);
   const kind = value.kind ?? list?.kind;
+  if (list === undefined && isKustomization(document, value)) {
+    throw failure(document, path, 'this is a kustomization, no object: give its folder with -k');
+  }
   if (kind === undefined || kind === '' || kind === null) throw failure(document, path, 'the object has no "kind"');
   if (typeof kind !== 'string') throw failure(document, join(path, 'kind'), '"kind" must be text');
   if (apiVersion === undefined || apiVersion === '' || apiVersion === null) {
@@ -52,6 +55,12 @@ function expand(document: ParsedDocument, value: JsonValue, path: string, list: 
     );
   }
   return [manifestAt(document, { ...value, apiVersion, kind }, path)];
+}
+
+/** Whether the document is what `-k` is for: it says so, or it says nothing and has the name. */
+function isKustomization({ source }: ParsedDocument, { apiVersion, kind }: JsonObject): boolean {
+  if (typeof apiVersion === 'string') return apiVersion.startsWith('kustomize.config.k8s.io/');
+  return kind === undefined && /(?:^|\/)(?:kustomization\.ya?ml|Kustomization)$/.test(source.name);
 }
 
 function manifestAt(

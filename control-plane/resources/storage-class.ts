@@ -17,7 +17,7 @@ const IS_DEFAULT = [
 ] as const;
 
 /** Whether claims that name no class get this one. */
-export function isDefaultClass(object: storagev1.StorageClass): boolean {
+function isDefaultClass(object: storagev1.StorageClass): boolean {
   return IS_DEFAULT.some((name) => object.metadata?.annotations?.[name] === 'true');
 }
 

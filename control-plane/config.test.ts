@@ -19,6 +19,7 @@ describe('options of the server', () => {
       dataDir: '/tmp/x/var/lib/skiff',
       runDir: '/tmp/x/run/skiff',
       listen: { host: '0.0.0.0', port: 7443 },
+      serviceRange: { cidr: '10.43.0.0/16' },
       nodeGraceMs: 10_000,
       notReadyTolerationSeconds: 5,
       externalEtcd: undefined,
@@ -59,6 +60,7 @@ describe('options of the server', () => {
     [['--etcd-endpoints', 'https://a:1'], /need --etcd-ca-file, --etcd-cert-file and --etcd-key-file/],
     [['--etcd-endpoints', 'http://a:1,https://b:1'], /all http or all https/],
     [['--etcd-ca-file', 'x'], /go with --etcd-endpoints/],
+    [['--service-cidr', '10.0.0.0/31'], /option --service-cidr "10\.0\.0\.0\/31": must be a range of IPv4 addresses/],
     [['--log-level', 'loud'], /must be one of trace/],
     [['--listen'], /option --listen needs a value/],
   ])('refuse %j', (args, message) => {

@@ -14,6 +14,7 @@ import {
   text,
 } from '../lib/config.ts';
 import { LOG_LEVELS, type LogLevel } from '../lib/logger.ts';
+import { type AddressRange, addressRange } from './api/allocation/address-range.ts';
 
 const OPTIONS = {
   root: {
@@ -45,6 +46,12 @@ const OPTIONS = {
     default: '7380',
     help: 'peer port of our own etcd, on 127.0.0.1',
     parse: integer(1, 65_535),
+  },
+  'service-cidr': {
+    value: 'RANGE',
+    default: '10.43.0.0/16',
+    help: 'addresses that services get; every server of a cluster must say the same',
+    parse: addressRange,
   },
   'node-monitor-grace': {
     value: 'TIME',
@@ -95,6 +102,7 @@ export interface ServerConfig {
   readonly etcdPrefix: string;
   readonly etcdClientPort: number;
   readonly etcdPeerPort: number;
+  readonly serviceRange: AddressRange;
   readonly nodeGraceMs: number;
   readonly notReadyTolerationSeconds: number;
   readonly unreachableTolerationSeconds: number;
@@ -119,6 +127,7 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     etcdPrefix: values['etcd-prefix'],
     etcdClientPort: values['etcd-client-port'],
     etcdPeerPort: values['etcd-peer-port'],
+    serviceRange: values['service-cidr'],
     nodeGraceMs: values['node-monitor-grace'],
     notReadyTolerationSeconds: Math.round(values['default-not-ready-toleration'] / 1000),
     unreachableTolerationSeconds: Math.round(values['default-unreachable-toleration'] / 1000),

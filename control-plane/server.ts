@@ -113,7 +113,16 @@ export async function startServer(
     acceptCustomNames,
   ];
   const tokens = loadTokenSigner(config.pkiDir);
-  const services: ApiServices = { store: backend.store, cache, registry, admission, tokens, now: Date.now };
+  const { serviceRange } = config;
+  const services: ApiServices = {
+    store: backend.store,
+    cache,
+    registry,
+    admission,
+    tokens,
+    serviceRange,
+    now: Date.now,
+  };
   const cacheRun = cache.run(beneath.signal);
   let customKindsRun: Promise<void> | undefined;
   const agents = new AgentCalls({ ca: pki.ca, client: pki.agentClient });

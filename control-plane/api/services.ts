@@ -3,6 +3,7 @@ import type { ResourceDefinition } from '../resources/definition.ts';
 import type { Store } from '../store/store.ts';
 import type { WatchCache } from '../store/watch-cache.ts';
 import type { AdmissionStep } from './admission/admission-step.ts';
+import type { AddressRange } from './allocation/address-range.ts';
 import type { TokenSigner } from './write/token-signer.ts';
 
 /** A kind as the generic code sees it. */
@@ -33,8 +34,8 @@ export interface ApiServices {
   readonly admission: readonly AdmissionStep[];
   /** Signs tokens of service accounts; without one they are refused. */
   readonly tokens?: TokenSigner;
-  /** The addresses services get, such as `10.43.0.0/16`, which it is unless said. */
-  readonly serviceCidr?: string;
+  /** The addresses that services get; `10.43.0.0/16` unless given. */
+  readonly serviceRange?: AddressRange;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

@@ -110,7 +110,7 @@ describe.skipIf(apiUnavailable() !== undefined)('addresses of services', () => {
       type: 'merge',
       body: { spec: { type: 'NodePort', externalName: null } },
     });
-    expect(await addresses()).toEqual([...before, back.spec?.clusterIP].sort());
+    expect(await addresses()).toEqual([...before, back.spec?.clusterIP ?? ''].sort());
     await remove('moody');
     expect(await addresses()).toEqual(before);
     expect(await nodePorts()).toEqual([]);

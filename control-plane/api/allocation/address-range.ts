@@ -8,9 +8,6 @@ const STATIC_MIN = 16;
 const STATIC_MAX = 256;
 const STATIC_PART = 16;
 
-/** The range unless an option says another. */
-export const DEFAULT_SERVICE_CIDR = '10.43.0.0/16';
-
 /** The addresses of a range, by their number in it: 0 is the network itself, the last one the broadcast address. */
 export interface AddressRange {
   readonly cidr: string;
@@ -23,10 +20,12 @@ export interface AddressRange {
   readonly indexOf: (address: string) => number | undefined;
 }
 
-/** Reads `10.43.0.0/16`; undefined when it is no range of IPv4 addresses, or one too small for services. */
-export function addressRange(cidr: string): AddressRange | undefined {
+/** Reads `10.43.0.0/16`. Throws with the rule when it is no range of IPv4 addresses, or one too small for services. */
+export function addressRange(cidr: string): AddressRange {
   const [network = '', prefixText = ''] = cidr.split('/');
-  if (!isIPv4(network) || !/^\d{1,2}$/.test(prefixText) || Number(prefixText) > MAX_PREFIX) return undefined;
+  if (!isIPv4(network) || !/^\d{1,2}$/.test(prefixText) || Number(prefixText) > MAX_PREFIX) {
+    throw new Error('must be a range of IPv4 addresses, such as 10.43.0.0/16, of at least four');
+  }
   const size = 2 ** (BITS - Number(prefixText));
   const first = Math.floor(numberOf(network) / size) * size;
   return {
@@ -40,6 +39,9 @@ export function addressRange(cidr: string): AddressRange | undefined {
     },
   };
 }
+
+/** The range unless an option says another. */
+export const DEFAULT_SERVICE_RANGE = addressRange('10.43.0.0/16');
 
 function numberOf(address: string): number {
   return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);

@@ -10,7 +10,7 @@ import type { StoreEntry, StoreWrite } from '../../store/store.ts';
 import type { Target } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
 import { copyOf } from '../stored-object.ts';
-import { type AddressRange, addressRange, DEFAULT_SERVICE_CIDR } from './address-range.ts';
+import { type AddressRange, DEFAULT_SERVICE_RANGE } from './address-range.ts';
 import { CLUSTER_IPS, type Claim, claimsOf, NODE_PORTS_CLAIMED } from './service-claims.ts';
 
 /** How often chance is asked for a free number before all of them are looked at. */
@@ -63,10 +63,7 @@ class Allocation {
     this.#services = services;
     this.#owner = owner;
     this.#signal = signal;
-    const cidr = services.serviceCidr ?? DEFAULT_SERVICE_CIDR;
-    const range = addressRange(cidr);
-    if (range === undefined) throw new Error(`the range of service addresses cannot be used: ${cidr}`);
-    this.#range = range;
+    this.#range = services.serviceRange ?? DEFAULT_SERVICE_RANGE;
   }
 
   /** Claims what the service names and does not hold yet; gives what is wrong with that. */

@@ -1,3 +1,4 @@
+import { errorMessage, hasReason } from '../../lib/errors.ts';
 import { apiv1 } from '../../proto/api.ts';
 import type { WriteResult } from '../api/api-client.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
@@ -78,11 +79,20 @@ async function runPatch(
       const changed = didChange(result, before);
       report.done(changed ? 'patched' : 'patched (no change)', result.identity, result.object);
     } catch (err) {
-      errors.push(err);
+      errors.push(body.type === 'strategic' ? withOtherTypes(err) : err);
     }
   }
   report.finish();
   throwAll(errors);
+}
+
+/** Custom kinds say nothing of how their lists merge. */
+function withOtherTypes(err: unknown): unknown {
+  if (!hasReason(err, 'BadRequest') || !/strategic merge patches are/.test(errorMessage(err))) return err;
+  return new CliError('strategic patches are of built-in kinds: a custom kind does not say how its lists merge', {
+    hint: 'Use --type=merge or --type=json.',
+    cause: err,
+  });
 }
 
 /** Replies about a scale do not say whether anything changed. */

@@ -7,7 +7,7 @@ import { allDefinitions } from '../../control-plane/resources/registry.ts';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
 import type { ApiError } from '../../lib/errors.ts';
-import { apiv1, type appsv1, type JsonObject, KINDS, type metav1, toJson } from '../../proto/index.ts';
+import { apiv1, type appsv1, type Json, type JsonObject, KINDS, type metav1, toJson } from '../../proto/index.ts';
 import { exampleOf } from '../harness/example-objects.ts';
 import { waitFor } from '../harness/wait.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
@@ -257,6 +257,21 @@ describe.skipIf(apiUnavailable() !== undefined)('server-side apply', () => {
     // Without a manager's name it is the user's.
     expect(owners(updated)).toContain('admin Update');
     expect(fieldsOf(updated, 'alice')?.['f:spec']).not.toHaveProperty('f:replicas');
+  });
+
+  test('lets people edit who owns what, but not to what cannot be read', async () => {
+    await apply(deployment('edited', { replicas: 2 }), 'alice');
+    await apply({ ...identity('edited'), spec: { paused: true } }, 'bob');
+    const edit = (body: Json): Promise<unknown> =>
+      client.patch(KINDS.Deployment, at('edited'), { type: 'json', body }, { fieldManager: 'editor' });
+    await edit([{ op: 'replace', path: '/metadata/managedFields/1/operation', value: 'Own' }]);
+    await edit([{ op: 'replace', path: '/metadata/managedFields', value: [] }]);
+    expect(owners(await live('edited')).sort()).toEqual(['alice Apply', 'bob Apply']);
+    const names = owners(await live('edited'));
+    await edit([{ op: 'remove', path: `/metadata/managedFields/${names.indexOf('bob Apply')}` }]);
+    expect(owners(await live('edited'))).toEqual(['alice Apply']);
+    // Who was struck out has nothing to give up.
+    expect((await apply(identity('edited'), 'bob')).spec).toHaveProperty('paused', true);
   });
 
   test('takes on an object that nobody kept track of', async () => {

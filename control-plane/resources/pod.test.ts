@@ -20,7 +20,7 @@ describe('a pod', () => {
       nominatedNodeName: 'n2',
     };
     const object = readObject<corev1.Pod>(withValue(withValue(valid('Pod'), 'spec', spec), 'status', status));
-    const fields = Object.entries(pod.selectableFields ?? {}).map(([name, valueOf]) => [name, valueOf(object)]);
+    const fields = Object.entries(pod.selectableFields ?? {}).map(([name, cell]) => [name, cell(object)]);
     expect(Object.fromEntries(fields)).toEqual({
       'spec.nodeName': 'n1',
       'spec.restartPolicy': 'Never',

@@ -4,6 +4,7 @@ import { LocalResourceClient } from '../../control-plane/api/local-client.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { hasReason } from '../../lib/errors.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
+import { waitFor } from '../harness/wait.ts';
 import { type SecondServer, startSecondServer } from './api-second-server.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
 
@@ -189,6 +190,30 @@ describe.skipIf(apiUnavailable() !== undefined)('quotas', () => {
     await client.delete(KINDS.ResourceQuota, { namespace, name: 'r' });
     await client.delete(KINDS.ResourceQuota, { namespace, name: 'q' });
     await client.create(KINDS.ResourceQuota, more('s'));
+  });
+
+  test('when etcd dies in the middle, the books agree with what is there', async () => {
+    const namespace = await namespaceWith({ configmaps: '40' });
+    let tried = 0;
+    const creators = Array.from({ length: CREATORS }, async (_, creator) => {
+      for (let round = 0; round < 3; round++) {
+        tried += 1;
+        if (tried === CREATORS) under.killEtcd();
+        // Whether one of these happened nobody knows: the name stays the same, so that it happens once.
+        await waitFor('an answer', async () => {
+          try {
+            await pick(creator).create(KINDS.ConfigMap, configMap(namespace, `c${creator}-${round}`));
+            return true;
+          } catch (err) {
+            return hasReason(err, 'Forbidden', 'AlreadyExists');
+          }
+        });
+      }
+    });
+    await Promise.all(creators);
+    const { items } = await clients[0].list(KINDS.ConfigMap, { namespace });
+    expect(items).toHaveLength(40);
+    expect(await used(namespace)).toEqual({ configmaps: '40' });
   });
 
   test('two quotas of one namespace are both charged, or neither', async () => {

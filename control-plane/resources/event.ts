@@ -1,11 +1,14 @@
 /** Event: something that happened to an object. Events are kept for an hour. */
 import type { ErrorCause } from '../../lib/errors.ts';
+import { qualifiedName } from '../../lib/name-rules.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
-import { invalid } from './validation/field-errors.ts';
+import { byRule, invalid, required } from './validation/field-errors.ts';
 
 const STORED_SECONDS = 3600;
+const MAX_WORD = 128;
+const MAX_NOTE = 1024;
 
 function firstSeen(event: corev1.Event): string {
   return event.firstTimestamp ?? event.eventTime ?? '';
@@ -26,11 +29,27 @@ function source(event: corev1.Event): string {
 }
 
 /** An event stands beside its object; those of objects without a namespace stand in `default`. */
-function validate(event: corev1.Event): ErrorCause[] {
+function validateNamespace(event: corev1.Event): ErrorCause[] {
   const of = event.involvedObject?.namespace ?? '';
   const namespace = event.metadata?.namespace ?? '';
   const fits = of === '' ? ['', 'default', 'kube-system'].includes(namespace) : of === namespace;
   return fits ? [] : [invalid('involvedObject.namespace', of, 'does not match event.namespace')];
+}
+
+/** Events of the newer form, which have an eventTime, must say more. */
+function validate(event: corev1.Event): ErrorCause[] {
+  const causes = validateNamespace(event);
+  if (event.eventTime === undefined) return causes;
+  const { reportingComponent = '', message = '' } = event;
+  if (reportingComponent === '') causes.push(required('reportingComponent'));
+  else causes.push(...byRule('reportingComponent', reportingComponent, qualifiedName));
+  for (const name of ['reportingInstance', 'action', 'reason'] as const) {
+    const text = event[name] ?? '';
+    if (text === '') causes.push(required(name));
+    else if (text.length > MAX_WORD) causes.push(invalid(name, text, `can have at most ${MAX_WORD} characters`));
+  }
+  if (message.length > MAX_NOTE) causes.push(invalid('message', message, `can have at most ${MAX_NOTE} characters`));
+  return causes;
 }
 
 /** The definition of Event. */

@@ -280,7 +280,7 @@ describe.skipIf(missing !== undefined)(
           expect(happened.get(version), `acknowledged at ${version}`).toBe(what);
         for (const [i, watcher] of watchers.entries()) {
           if (watcher.objects === undefined) continue;
-          const fresh = await admin.list(KINDS.ConfigMap, watcher.selector.options);
+          const fresh = await waitFor('a list', () => admin.list(KINDS.ConfigMap, watcher.selector.options));
           const listed = fresh.items.map((object) => [idOf(object), object.metadata?.resourceVersion]);
           expect(Object.fromEntries(watcher.objects), `list and watch of watcher ${i}`).toEqual(
             Object.fromEntries(listed),

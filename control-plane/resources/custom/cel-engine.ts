@@ -2,9 +2,13 @@
  * Rules in CEL (`x-kubernetes-validations`). The library is read when the first rule is met: most clusters have none. CEL always
  * ends, but nested loops over an object that people wrote may take long; so work is estimated before, and refused when too much.
  */
+
+import { isIP } from 'node:net';
 import type { CelFunc, CelInput } from '@bufbuild/cel';
 import { errorMessage } from '../../../lib/errors.ts';
-import { matchesPattern, patternCost, patternProblem } from './pattern.ts';
+import { parseQuantity } from '../../../lib/quantity.ts';
+import { hasTextFormat } from './formats.ts';
+import { findPattern, matchesPattern, patternCost, patternProblem } from './pattern.ts';
 
 /** A rule ready to be evaluated. */
 export interface Program {
@@ -32,6 +36,8 @@ type Engine = { readonly cel: Cel; readonly env: ReturnType<Cel['celEnv']>; read
 const MAX_STEPS = 5_000_000;
 /** Characters times instructions that one match may take. */
 const MAX_MATCH = 50_000_000;
+/** Most parts of a text that a pattern finds. */
+const MAX_FOUND = 10_000;
 /** Longest rule, in characters, as in Kubernetes' order of size. */
 const MAX_RULE = 20_000;
 /** Names of functions whose result may be longer than all that went in. */
@@ -60,7 +66,7 @@ async function load(): Promise<void> {
   ]);
   const { DYN } = cel.CelScalar;
   const env = cel.celEnv({
-    funcs: [...strings, ...listFunctions(cel)],
+    funcs: [...strings, ...listFunctions(cel), ...textFunctions(cel)],
     variables: { self: DYN, oldSelf: DYN },
     re2: { compile: (pattern) => ({ test: (text) => boundedMatch(pattern, text) }) },
   });
@@ -103,15 +109,44 @@ function listFunctions({ celMethod, CelScalar, listType }: Cel): CelFunc[] {
   ];
 }
 
+/** Of Kubernetes' own functions those that ask what a text is, and what a pattern finds in it. */
+function textFunctions({ celFunc, celMethod, CelScalar, listType }: Cel): CelFunc[] {
+  const { STRING, BOOL, INT } = CelScalar;
+  const asks = (name: string, test: (text: string) => boolean): CelFunc => celFunc(name, [STRING], BOOL, test);
+  const find = (pattern: string, text: string, limit: number): string[] => {
+    refuseLongMatch(pattern, text);
+    return findPattern(pattern, text, limit);
+  };
+  return [
+    asks('isURL', (text) => hasTextFormat('uri', text)),
+    asks('isIP', (text) => isIP(text) !== 0),
+    asks('isCIDR', (text) => hasTextFormat('cidr', text)),
+    asks('isQuantity', (text) => parseQuantity(text) !== undefined),
+    celMethod('find', STRING, [STRING], STRING, function (pattern) {
+      return find(pattern, this, 1)[0] ?? '';
+    }),
+    celMethod('findAll', STRING, [STRING], listType(STRING), function (pattern) {
+      return find(pattern, this, MAX_FOUND);
+    }),
+    celMethod('findAll', STRING, [STRING, INT], listType(STRING), function (pattern, limit) {
+      return find(pattern, this, Math.min(Number(limit), MAX_FOUND));
+    }),
+  ];
+}
+
 function zeroOf([first]: readonly (number | bigint | string)[]): number | bigint {
   return typeof first === 'number' ? 0 : 0n;
 }
 
 function boundedMatch(pattern: string, text: string): boolean {
+  refuseLongMatch(pattern, text);
+  return matchesPattern(pattern, text);
+}
+
+function refuseLongMatch(pattern: string, text: string): void {
   const problem = patternProblem(pattern);
   if (problem !== undefined) throw new Error(problem);
   if (text.length * patternCost(pattern) > MAX_MATCH) throw new Error('the text is too long for that pattern');
-  return matchesPattern(pattern, text);
 }
 
 const compiledRules = new Map<string, Compiled>();

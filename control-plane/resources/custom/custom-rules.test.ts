@@ -253,6 +253,18 @@ describe('a schema', () => {
     expect(problems(definition(root))).toEqual(expect.arrayContaining([expect.stringContaining(problem)]));
   });
 
+  test('may have fields of any name', () => {
+    const names = ['constructor', 'toString', 'hasOwnProperty', 'length', '$ref', 'a b', ''];
+    const properties = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
+    const oneOf = [{ properties: { constructor: { minLength: 1 } } }];
+    expect(problems(definition({ properties: { x: { type: 'object', properties, oneOf } } }))).toEqual([]);
+    expect(problems(definition({ properties: { x: { type: 'object', oneOf } } }))).toHaveLength(1);
+    const node = nodeOf({ type: 'object', properties });
+    expect(unknownFields([node], { x: { constructor: 'a', valueOf: 'b' } }).map(({ path }) => path)).toEqual([
+      'x.valueOf',
+    ]);
+  });
+
   test('may restrict names, take integers or texts, and combine', () => {
     const root = {
       properties: {

@@ -26,6 +26,14 @@ export function matchesPattern(pattern: string, text: string): boolean {
   return compile(pattern).matcher(text).find();
 }
 
+/** What the pattern finds in `text`, from left to right, at most `limit` times. */
+export function findPattern(pattern: string, text: string, limit: number): string[] {
+  const matcher = compile(pattern).matcher(text);
+  const found: string[] = [];
+  while (found.length < limit && matcher.find()) found.push(matcher.group() ?? '');
+  return found;
+}
+
 /** How much work one character of text is at worst: the number of the pattern's instructions. */
 export function patternCost(pattern: string): number {
   return compile(pattern).programSize();

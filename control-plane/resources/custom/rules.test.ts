@@ -29,6 +29,9 @@ beforeAll(() => loadRules());
 describe('a rule', () => {
   test.each<[string, JsonObject, Json]>([
     ['self.a <= self.b', INTEGERS, { a: 1, b: 2 }],
+    ['isIP(self.s) && isCIDR(self.s + "/8") && !isURL(self.s)', TEXTS, { s: '10.0.0.1' }],
+    ['isQuantity(self.s) && self.s.find("[0-9]+") == "12"', TEXTS, { s: '12Mi' }],
+    ['self.s.findAll("[a-z]") == ["a", "b"] && self.s.findAll("[a-z]", 1).size() == 1', TEXTS, { s: 'a1b' }],
     ['!has(self.a) || self.a > 0', INTEGERS, {}],
     ['self.list.all(x, x.startsWith("a"))', TEXTS, { list: ['a', 'ab'] }],
     ['self.list.exists_one(x, x == self.s)', TEXTS, { s: 'b', list: ['a', 'b'] }],

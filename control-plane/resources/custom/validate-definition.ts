@@ -213,7 +213,9 @@ function validateSelectableFields({ selectableFields = [] }: Version, path: stri
 
 /** The names on a path such as `.spec.replicas`; undefined when it is none of names alone. */
 export function simpleSteps(path: string): string[] | undefined {
-  return /^(\.[^.[\]{}()*?@$\s]+)+$/.test(path) ? path.slice(1).split('.') : undefined;
+  if (!/^(\.[^.[\]{}()*?@$\s]+)+$/.test(path)) return undefined;
+  const steps = path.slice(1).split('.');
+  return steps.includes('__proto__') ? undefined : steps;
 }
 
 function validateScale(scale: apiextensionsv1.CustomResourceSubresourceScale | undefined, path: string): ErrorCause[] {

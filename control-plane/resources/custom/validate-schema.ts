@@ -172,7 +172,7 @@ function listRules(schema: Props, path: string, causes: ErrorCause[]): void {
     );
   }
   for (const [i, key] of keys.entries()) {
-    const property = item?.properties?.[key];
+    const property = propertyOf(item, key);
     if (property === undefined) {
       causes.push(invalid(`${keysAt}[${i}]`, key, 'entries must all be names of item properties'));
     } else if (property.type === 'object' || property.type === 'array') {
@@ -191,6 +191,12 @@ function listRules(schema: Props, path: string, causes: ErrorCause[]): void {
       causes.push(required(`${path}.items.properties[${key}].default`, why));
     }
   }
+}
+
+/** The property's own schema: names such as `constructor` are names like any other. */
+function propertyOf(schema: Props | undefined, name: string): Props | undefined {
+  const properties = schema?.properties ?? {};
+  return Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 
 /** Rules that hold both outside and inside of combinations. */
@@ -282,7 +288,7 @@ function nested(schema: Props, path: string, context: Nested): void {
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const at = `${path}.properties[${name}]`;
     if (name === 'metadata') causes.push(forbidden(at, 'must not be specified in a nested context'));
-    const named = outer?.properties?.[name];
+    const named = propertyOf(outer, name);
     if (named === undefined) {
       // Kubernetes says it of the place where the field is missing.
       const where = `${outerPath(path)}.properties[${name}]`;

@@ -55,6 +55,15 @@ describe('the command line', () => {
     );
   });
 
+  test('waits for the kind to be served, and describes it', async () => {
+    const name = 'backups.storage.example.com';
+    expect(await under.ok('wait', '--for=condition=established', `crd/${name}`, '--timeout=5s')).toBe(
+      `customresourcedefinition.apiextensions.k8s.io/${name} condition met\n`,
+    );
+    expect(await under.ok('describe', 'crd', name)).toContain('Accepted Names:');
+    expect(await under.ok('describe', 'bk', 'photos', '-n', 'shop')).toContain('Compression:  zstd');
+  });
+
   test('explains the kind', async () => {
     const text = await under.ok('explain', 'backup.spec.compression');
     expect(text).toContain('FIELD: compression <string>');

@@ -27,7 +27,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     }
     return 0;
   } catch (err) {
-    if (err instanceof CommanderError) return commanderExit(err, argv, terminal);
+    if (err instanceof CommanderError) return err.exitCode;
     const { text, exitCode } = reportError(err);
     if (text !== '') terminal.stderr.write(text);
     return exitCode;
@@ -48,7 +48,21 @@ async function runVerb(name: string, args: readonly string[], terminal: Terminal
       getOutHelpWidth: () => terminal.stdout.columns(),
     });
   verb.configure(command, { terminal, version: CLIENT_VERSION });
-  await command.parseAsync(normalizeArguments(args, command), { from: 'user' });
+  try {
+    await command.parseAsync(normalizeArguments(args, command), { from: 'user' });
+  } catch (err) {
+    // Commander has already written what it had to say, but not where to read more.
+    if (err instanceof CommanderError && err.exitCode !== 0 && err.code !== 'commander.help')
+      terminal.stderr.write(`See 'skiff ${[name, ...subcommandWords(command, args)].join(' ')} --help' for usage.\n`);
+    throw err;
+  }
+}
+
+/** The words that choose a subcommand: `secret generic` of `skiff create secret generic x`. */
+function subcommandWords(command: Command, args: readonly string[]): string[] {
+  const [word, ...rest] = args.filter((arg) => !arg.startsWith('-'));
+  const child = command.commands.find((one) => one.name() === word || one.aliases().includes(word ?? ''));
+  return child === undefined ? [] : [child.name(), ...subcommandWords(child, rest)];
 }
 
 async function unknownVerb(name: string): Promise<CliError> {
@@ -57,13 +71,6 @@ async function unknownVerb(name: string): Promise<CliError> {
   return new CliError(`unknown command "${name}" for "skiff"`, {
     hint: near === undefined ? "Run 'skiff --help' for the commands there are." : `Did you mean this?\n\t${near}`,
   });
-}
-
-/** Commander has already written what it had to say. */
-function commanderExit(err: CommanderError, argv: readonly string[], terminal: Terminal): number {
-  if (err.exitCode === 0 || err.code === 'commander.help') return err.exitCode;
-  terminal.stderr.write(`See 'skiff ${splitVerb(argv).verb ?? ''} --help' for usage.\n`);
-  return err.exitCode;
 }
 
 async function overview(): Promise<string> {

@@ -109,7 +109,7 @@ describe('refused, exit 1, nothing printed', () => {
     [['ns', 'a', '--', 'b'], 'error: a namespace runs no command: leave out "-- b"\n'],
     [
       ['deployment', 'x'],
-      "error: required option '--image <image>' not specified\nSee 'skiff create --help' for usage.\n",
+      "error: required option '--image <image>' not specified\nSee 'skiff create deployment --help' for usage.\n",
     ],
     [
       ['deployment', 'x', '--image=a', '--replicas=-1'],

@@ -48,6 +48,8 @@ export interface ApplyFlags extends WriteFlags {
   readonly force?: boolean;
   /** With dryRun: objects taken as being there. */
   readonly assumed?: readonly ResourceTarget[];
+  /** With dryRun: definitions of kinds, as JSON text, that count as served. */
+  readonly assumedDefinitions?: readonly string[];
 }
 
 /** What a write did. `object` is what is stored now, or would be. */
@@ -230,9 +232,14 @@ export class ApiClient {
 
   /** Applies a configuration: creates, changes or leaves the object. */
   apply(target: ResourceTarget, json: string, flags: ApplyFlags = {}): Promise<WriteResult> {
-    const { assumed = [], ...rest } = flags;
-    const bytes = Buffer.from(json);
-    return this.#write(apiv1.ResourcesService.apply, { target, json: bytes, ...rest, assumed: [...assumed] });
+    const { assumed = [], assumedDefinitions = [], ...rest } = flags;
+    return this.#write(apiv1.ResourcesService.apply, {
+      target,
+      json: Buffer.from(json),
+      ...rest,
+      assumed: [...assumed],
+      assumedDefinitions: assumedDefinitions.map((definition) => Buffer.from(definition)),
+    });
   }
 
   /** Deletes an object, or marks it for deletion. */

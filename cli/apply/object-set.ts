@@ -14,8 +14,8 @@ export class ObjectSet {
   readonly #needed: readonly ResourceTarget[];
   readonly #namespaces: ReadonlySet<string>;
   readonly #accounts: ReadonlySet<string>;
-  /** `Kind.group` of every definition in the set. */
-  readonly #definedKinds: ReadonlySet<string>;
+  /** The definitions in the set, by the `Kind.group` that each makes. */
+  readonly #definitions: ReadonlyMap<string, Manifest>;
 
   /** `namespace` is where objects go that name none. */
   constructor(manifests: readonly Manifest[], namespace: string) {
@@ -28,9 +28,10 @@ export class ObjectSet {
       });
     this.#namespaces = new Set(of('Namespace').map(({ name = '' }) => name));
     this.#accounts = new Set(of('ServiceAccount').map(({ name = '', namespace: own = namespace }) => `${own}/${name}`));
-    this.#definedKinds = new Set(
-      of('CustomResourceDefinition').map(({ value }) => {
-        return `${textAt(value, 'spec', 'names', 'kind')}.${textAt(value, 'spec', 'group')}`;
+    this.#definitions = new Map(
+      of('CustomResourceDefinition').map((manifest) => {
+        const { value } = manifest;
+        return [`${textAt(value, 'spec', 'names', 'kind')}.${textAt(value, 'spec', 'group')}`, manifest];
       }),
     );
   }
@@ -40,10 +41,16 @@ export class ObjectSet {
     return this.#needed;
   }
 
-  /** Whether a definition in the set makes this kind. */
-  definesKind({ apiVersion, kind }: Pick<Manifest, 'apiVersion' | 'kind'>): boolean {
+  /** The definition in the set that makes this kind, if there is one. */
+  definitionsOf({ apiVersion, kind }: Pick<Manifest, 'apiVersion' | 'kind'>): readonly Manifest[] {
     const slash = apiVersion.indexOf('/');
-    return slash !== -1 && this.#definedKinds.has(`${kind}.${apiVersion.slice(0, slash)}`);
+    const found = slash === -1 ? undefined : this.#definitions.get(`${kind}.${apiVersion.slice(0, slash)}`);
+    return found === undefined ? [] : [found];
+  }
+
+  /** Whether a definition in the set makes this kind. */
+  definesKind(manifest: Pick<Manifest, 'apiVersion' | 'kind'>): boolean {
+    return this.definitionsOf(manifest).length > 0;
   }
 
   /**

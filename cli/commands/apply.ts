@@ -155,16 +155,14 @@ async function applyOne(
     ...(options.forceConflicts === true ? { force: true } : {}),
   };
   if (!flags.dryRun) return session.api.apply(target, encodeJson(manifest.value), flags);
-  try {
-    return await session.api.apply(target, encodeJson(manifest.value), { ...flags, assumed: options.set.assumed });
-  } catch (err) {
-    if (!isUnknownKind(err) || !options.set.definesKind(manifest)) throw err;
-    const { kind, name = '' } = manifest;
-    session.terminal.stderr.write(
-      `Warning: ${kind} "${name}" is not checked: its kind is only defined by a CustomResourceDefinition of the same files\n`,
-    );
-    return { action: apiv1.Action.CREATED, identity: localIdentity(manifest), object: manifest.value };
-  }
+  const { tryApply } = await import('../apply/try-apply.ts');
+  const tried = await tryApply(session.api, { target, manifest, set: options.set }, flags);
+  if (tried !== undefined) return tried;
+  const { kind, name = '' } = manifest;
+  session.terminal.stderr.write(
+    `Warning: ${kind} "${name}" is not checked: its CustomResourceDefinition in the same files is not accepted\n`,
+  );
+  return { action: apiv1.Action.CREATED, identity: localIdentity(manifest), object: manifest.value };
 }
 
 async function applyLocally({ api, namespace }: Session, manifest: Manifest): Promise<WriteResult> {

@@ -3,10 +3,10 @@ import type { apiv1 } from '../../proto/api.ts';
 import type { ApplyFlags } from '../api/api-client.ts';
 import { inApplyOrder } from '../apply/apply-order.ts';
 import { isUnknownKind, ObjectSet } from '../apply/object-set.ts';
+import { tryApply } from '../apply/try-apply.ts';
 import type { TextPair } from '../diff/run-diff.ts';
 import { type ObjectPair, shownPair } from '../diff/shown-object.ts';
 import { CliError, ExitError, SeveralErrors } from '../errors/cli-error.ts';
-import { encodeJson } from '../manifest/json-value.ts';
 import { locateCauses } from '../manifest/locate-causes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { type InputOptions, readInput } from '../manifest/read-input.ts';
@@ -133,22 +133,16 @@ async function compare(
     if (!isNew) throw err;
   }
   const flags: ApplyFlags = {
-    dryRun: true,
     fieldManager: options.fieldManager ?? (options.serverSide === true ? 'skiff' : 'skiff-apply'),
     serverSide: options.serverSide === true,
     force: options.forceConflicts === true,
-    assumed: options.set.assumed,
   };
-  try {
-    const { identity, object } = await api.apply(target, encodeJson(manifest.value), flags);
-    return { identity, pair: { live, merged: object } };
-  } catch (err) {
-    if (!isUnknownKind(err) || !options.set.definesKind(manifest)) throw err;
-    // Its kind will be there when the definition is: until then it can be shown as it is written.
-    const { apiVersion, kind, name = '', namespace: own = namespace } = manifest;
-    const [group = '', version = ''] = apiVersion.split('/');
-    return { identity: { group, version, kind, name, namespace: own }, pair: { live, merged: manifest.value } };
-  }
+  const tried = await tryApply(api, { target, manifest, set: options.set }, flags);
+  if (tried !== undefined) return { identity: tried.identity, pair: { live, merged: tried.object } };
+  // Its definition in the same files is refused, and told of; until that is mended it can be shown as it is written.
+  const { apiVersion, kind, name = '', namespace: own = namespace } = manifest;
+  const [group = '', version = ''] = apiVersion.split('/');
+  return { identity: { group, version, kind, name, namespace: own }, pair: { live, merged: manifest.value } };
 }
 
 /** `apps.v1.Deployment.default.web`, as kubectl names it. */

@@ -116,8 +116,7 @@ describe.skipIf(apiUnavailable() !== undefined)('sets of objects', () => {
     expect(await skiff(['apply', '-f', set, '--dry-run=server'])).toEqual({
       code: 0,
       stdout: lines('created (server dry run)'),
-      stderr:
-        'Warning: Widget "w" is not checked: its kind is only defined by a CustomResourceDefinition of the same files\n',
+      stderr: '',
     });
     expect((await skiff(['get', 'namespace', 'sets'])).stderr).toContain('(NotFound)');
     const compared = await skiff(['diff', '-f', set]);
@@ -128,6 +127,27 @@ describe.skipIf(apiUnavailable() !== undefined)('sets of objects', () => {
     expect(applied.stdout.split('\n').sort()).toEqual(lines('created').split('\n').sort());
     expect(await ok('diff', '-f', set)).toBe('');
     expect(await ok('apply', '-f', set)).toBe(lines('unchanged'));
+  });
+
+  test('objects of a kind that only the set defines are checked by its schema', async () => {
+    const set = folder('checked', {
+      'a.yaml': 'apiVersion: gadgets.example.com/v1\nkind: Gadget\nmetadata: {name: g}\nspec:\n  size: large\n',
+      'b.yaml': CRD.replaceAll('sets.example.com', 'gadgets.example.com')
+        .replaceAll('widgets', 'gadgets')
+        .replaceAll('Widget', 'Gadget'),
+    });
+    const { code, stdout, stderr } = await skiff(['apply', '-f', set, '--dry-run=server']);
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: 'customresourcedefinition.apiextensions.k8s.io/gadgets.gadgets.example.com created (server dry run)\n',
+    });
+    expect(stderr).toMatch(/^error: ROOT\/checked\/a\.yaml:5:9: .*spec\.size.*integer/);
+    expect((await skiff(['get', 'gadgets'])).stderr).toContain("doesn't have a resource type");
+    const broken = CRD.replaceAll('sets', 'broken').replace('scope: Namespaced', 'scope: Nowhere');
+    const both = `${broken}---\n${WIDGET.replaceAll('sets', 'broken').replace(', namespace: broken', '')}`;
+    const refused = await skiff(['apply', '-f', '-', '--dry-run=server'], both);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/^Warning: Widget "w" is not checked: .*\nerror: STDIN:\d+:\d+: .*scope/);
   });
 
   test('what is wrong in an object of the set is told although its namespace is not there yet', async () => {

@@ -1,9 +1,10 @@
 import type { apiv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
+import { withAssumedKinds } from '../custom/assumed-kinds.ts';
 import { AssumedObjects } from '../request/assumed.ts';
 import { parseJson } from '../request/decode.ts';
 import { resolveTarget } from '../request/target.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiServices, KindRegistry } from '../services.ts';
 import { applyObject } from '../write/apply.ts';
 import { CLIENT_SIDE_APPLY, checkFieldManager } from '../write/managed-fields/field-manager.ts';
 import { serverSideApply } from '../write/managed-fields/server-side-apply.ts';
@@ -19,7 +20,9 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     const given = request.target ?? {};
     const named = (given.kind ?? '') !== '' || (given.resource ?? '') !== '';
     const own = { apiVersion: text(apiVersion), kind: text(kind) };
-    const target = resolveTarget(named ? given : { ...given, ...own }, services.registry);
+    const dryRun = request.dryRun === true;
+    const registry = await registryFor(services, request, dryRun);
+    const target = resolveTarget(named ? given : { ...given, ...own }, registry);
     checkAccess(caller, 'patch', target);
     const { serverSide = false, force = false } = request;
     const fieldManager = checkFieldManager('PatchOptions', request.fieldManager);
@@ -27,13 +30,22 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     if (target.subresource !== '' && !(serverSide && target.subresource === 'status')) {
       throw badRequest(`the subresource "${target.subresource}" cannot be applied`);
     }
-    const dryRun = request.dryRun === true;
     const write: WriteRequest = { target, caller, dryRun, assumed: assumedOf(request, dryRun) };
     const outcome = serverSide
       ? await serverSideApply(services, { ...write, fieldManager }, { config, force })
       : await applyObject(services, { ...write, fieldManager: fieldManager || CLIENT_SIDE_APPLY }, config);
     return writeReply(target, outcome, outputOf(request.output));
   };
+}
+
+async function registryFor(
+  { registry }: ApiServices,
+  { assumedDefinitions = [] }: apiv1.ApplyRequest,
+  dryRun: boolean,
+): Promise<KindRegistry> {
+  if (assumedDefinitions.length === 0) return registry;
+  if (!dryRun) throw badRequest('kinds can be taken as being served only in a dry run');
+  return withAssumedKinds(registry, assumedDefinitions);
 }
 
 function assumedOf({ assumed = [] }: apiv1.ApplyRequest, dryRun: boolean): AssumedObjects | undefined {

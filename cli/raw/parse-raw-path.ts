@@ -35,11 +35,11 @@ const HEALTH: readonly string[] = ['healthz', 'readyz', 'livez'];
  */
 export function parseRawPath(text: string): RawRequest | undefined {
   if (!text.startsWith('/')) throw new CliError(`invalid --raw "${text}": a path begins with /, such as /api/v1/nodes`);
-  const url = new URL(text, 'http://localhost');
+  const url = new URL(`http://localhost${text}`);
   const parts = url.pathname
     .split('/')
     .filter((part) => part !== '')
-    .map((part) => decodeURIComponent(part));
+    .map((part) => decoded(part, text));
   const request = readParts(parts);
   if (request === undefined) return undefined;
   const query = readQuery(url.searchParams);
@@ -51,6 +51,14 @@ export function parseRawPath(text: string): RawRequest | undefined {
     return { ...request, query };
   }
   return request;
+}
+
+function decoded(part: string, text: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (err) {
+    throw new CliError(`invalid --raw "${text}": "${part}" is not encoded as parts of addresses are`, { cause: err });
+  }
 }
 
 function readParts(parts: readonly string[]): RawRequest | undefined {

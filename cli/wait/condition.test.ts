@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { parseCondition } from './condition.ts';
@@ -64,6 +65,40 @@ describe('--for that says nothing', () => {
   ];
   test.each(rows)('%j', (text, message) => {
     expect(() => parseCondition(text)).toThrow(message);
+  });
+
+  test('whatever is typed is read or refused, never a defect', () => {
+    const piece = fc.constantFrom(
+      'condition=',
+      'jsonpath=',
+      '{',
+      '}',
+      '=',
+      '==',
+      '.status',
+      '[',
+      ']',
+      '?(@.a',
+      '"',
+      "'",
+      '*',
+      '..',
+    );
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(fc.oneof(piece, fc.string({ maxLength: 4 }))).map((all) => all.join('')),
+    );
+    fc.assert(
+      fc.property(text, (typed) => {
+        try {
+          const condition = parseCondition(typed);
+          if (condition.type === 'state') condition.isMet(ready('True'));
+        } catch (err) {
+          expect(['CliError', 'JsonPathError']).toContain((err as Error).name);
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test('delete and create in any case', () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   apiextensionsv1,
@@ -68,6 +69,21 @@ describe('a custom object', () => {
   ])('refuses %s', (_name, json, path, message) => {
     const { issues } = fromJson(CUSTOM_OBJECT_MESSAGE, json);
     expect(issues).toEqual([expect.objectContaining({ path, message: expect.stringMatching(message) })]);
+  });
+
+  test('of any form comes back as it was', () => {
+    const body = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 }), { maxKeys: 5, noNullPrototype: true });
+    fc.assert(
+      fc.property(body, (json) => {
+        const whole = { ...(JSON.parse(JSON.stringify(json)) as { [key: string]: Json }), kind: 'K' };
+        const { value, issues } = fromJson<CustomResource>(CUSTOM_OBJECT_MESSAGE, whole);
+        fc.pre(issues.length === 0);
+        const bytes = type.message.encode(value).finish();
+        const back = type.message.decode(bytes);
+        expect(toJson(CUSTOM_OBJECT_MESSAGE, back)).toEqual(whole);
+        expect(type.message.encode(back).finish()).toEqual(bytes);
+      }),
+    );
   });
 
   test('keeps numbers that every program holds as floating point', () => {

@@ -23,6 +23,6 @@ export const acceptCustomNames: AdmissionStep = async ({ definition, subresource
   if (old === undefined) delete wanted.status;
   const { entries } = services.cache.list(collectionPrefix(KINDS.CustomResourceDefinition));
   const others = entries.flatMap((entry) => (entry.object === undefined ? [] : [entry.object as Definition]));
-  const accepted = acceptNames(wanted, takenNames(wanted, others, builtIn), rfc3339(services.now()));
+  const accepted = acceptNames(wanted, { taken: takenNames(wanted, others, builtIn) }, rfc3339(services.now()));
   if (accepted.status !== undefined) wanted.status = accepted.status;
 };

@@ -10,7 +10,13 @@ import { objectKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
 import { type apiextensionsv1, KINDS, type ResourceType } from '../../../proto/index.ts';
-import { acceptNames, CLEANUP_FINALIZER, setCondition, takenNames } from '../../resources/custom/accepted-names.ts';
+import {
+  acceptNames,
+  CLEANUP_FINALIZER,
+  isOlder,
+  setCondition,
+  takenNames,
+} from '../../resources/custom/accepted-names.ts';
 import { allDefinitions } from '../../resources/registry.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 import { ignoreNotFound } from '../writes.ts';
@@ -97,8 +103,16 @@ function create(context: ControllerContext): Controller {
       const holds = (definition.metadata.finalizers ?? []).includes(CLEANUP_FINALIZER);
       return holds ? cleanUp(definition, signal) : done;
     }
-    const taken = takenNames(definition, definitions.list(), builtIn);
-    await writeStatus(acceptNames(definition, taken, rfc3339(clock.now())), definition, signal);
+    const others = definitions.list();
+    const names = {
+      taken: takenNames(definition, others, builtIn),
+      older: takenNames(
+        definition,
+        others.filter((other) => isOlder(other, definition)),
+        [],
+      ),
+    };
+    await writeStatus(acceptNames(definition, names, rfc3339(clock.now())), definition, signal);
     return done;
   }
 

@@ -49,13 +49,21 @@ export function takenNames(
   return { resources, kinds };
 }
 
-/** The status that says which names the definition has, with conditions as of `now`. Pure; gives `status` when nothing changes. */
-export function acceptNames(definition: Definition, taken: TakenNames, now: string): Definition {
+/**
+ * The definition with a status that says which names it has, with conditions as of `now`. What it has it keeps, but for names
+ * that an `older` definition has too. Pure.
+ */
+export function acceptNames(
+  definition: Definition,
+  { taken, older = NOTHING_TAKEN }: { readonly taken: TakenNames; readonly older?: TakenNames },
+  now: string,
+): Definition {
   const wanted = definition.spec?.names ?? {};
-  const had = definition.status?.acceptedNames ?? {};
+  const had = withoutTaken(definition.status?.acceptedNames ?? {}, older);
   const { accepted, conflict } = choose(wanted, had, taken);
   const before = definition.status?.conditions ?? [];
-  const established = before.some((one) => one.type === 'Established' && one.status === 'True');
+  // Two servers may have given one name to two kinds at the same moment: the older definition keeps it.
+  const established = isEstablished(definition) && had.kind !== undefined && had.plural !== undefined;
   const names: Condition =
     conflict === undefined
       ? { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found' }
@@ -80,6 +88,22 @@ export function acceptNames(definition: Definition, taken: TakenNames, now: stri
       storedVersions: storage === undefined || stored.includes(storage) ? stored : [...stored, storage],
     },
   };
+}
+
+const NOTHING_TAKEN: TakenNames = { resources: new Set(), kinds: new Set() };
+
+function withoutTaken(names: Names, { resources, kinds }: TakenNames): Names {
+  const kept: Names = { ...names };
+  for (const field of ['plural', 'singular'] as const) if (resources.has(names[field] ?? '')) delete kept[field];
+  for (const field of ['kind', 'listKind'] as const) if (kinds.has(names[field] ?? '')) delete kept[field];
+  if (names.shortNames?.some((name) => resources.has(name)) === true) delete kept.shortNames;
+  return kept;
+}
+
+/** Whether `a` was made before `b`. */
+export function isOlder({ metadata: a = {} }: Definition, { metadata: b = {} }: Definition): boolean {
+  const [left, right] = [a.creationTimestamp ?? '', b.creationTimestamp ?? ''];
+  return left === right ? (a.name ?? '') < (b.name ?? '') : left < right;
 }
 
 /** Whether the definition's kind is served. */

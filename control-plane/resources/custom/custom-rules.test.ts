@@ -3,7 +3,7 @@ import { type apiextensionsv1, fromJson, type Json, type JsonObject, KINDS } fro
 import { customResourceDefinition } from '../custom-resource-definition.ts';
 import { definitionOf } from '../registry.ts';
 import { validateObject } from '../validate-object.ts';
-import { acceptNames, takenNames } from './accepted-names.ts';
+import { acceptNames, isOlder, takenNames } from './accepted-names.ts';
 import { customDefinitions } from './custom-definition.ts';
 import { applyDefaults } from './defaults.ts';
 import { pruneUnknown, unknownFields } from './known-fields.ts';
@@ -487,7 +487,7 @@ describe('names', () => {
   const NOW = '2026-01-01T00:00:00Z';
   const first = acceptNames(
     { ...named('as', { shortNames: ['s'] }), metadata: { name: 'as' } },
-    takenNames({}, [], []),
+    { taken: takenNames({}, [], []) },
     NOW,
   );
 
@@ -509,7 +509,7 @@ describe('names', () => {
     ['a singular', { singular: 'as' }, 'SingularConflict'],
   ])('that another of the group has are not: %s', (_name, more, reason) => {
     const second = { ...named('bs', more), metadata: { name: 'bs' } };
-    const { status } = acceptNames(second, takenNames(second, [first], []), NOW);
+    const { status } = acceptNames(second, { taken: takenNames(second, [first], []) }, NOW);
     expect(status?.conditions).toMatchObject([
       { status: 'False', reason },
       { status: 'False', reason: 'NotAccepted' },
@@ -517,13 +517,38 @@ describe('names', () => {
   });
 
   test('once served, a kind stays so although a new name of it is taken', () => {
-    const second = acceptNames({ ...named('bs'), metadata: { name: 'bs' } }, takenNames({}, [], []), NOW);
+    const second = acceptNames({ ...named('bs'), metadata: { name: 'bs' } }, { taken: takenNames({}, [], []) }, NOW);
     const renamed = { ...named('bs', { shortNames: ['s'] }), metadata: { name: 'bs' }, status: second.status };
-    const { status } = acceptNames(renamed, takenNames(renamed, [first], []), '2027-01-01T00:00:00Z');
+    const { status } = acceptNames(renamed, { taken: takenNames(renamed, [first], []) }, '2027-01-01T00:00:00Z');
     expect(status?.conditions).toMatchObject([
       { status: 'False', lastTransitionTime: '2027-01-01T00:00:00Z' },
       { status: 'True', lastTransitionTime: NOW },
     ]);
+  });
+});
+
+test('of two kinds that were given one name at the same moment, the older keeps it', () => {
+  const made = (name: string): Definition =>
+    acceptNames(
+      {
+        ...definition({}, (spec) => void Object.assign(spec, { names: { plural: name, kind: 'Same' } })),
+        metadata: { name },
+      },
+      { taken: takenNames({}, [], []) },
+      '2026-01-01T00:00:00Z',
+    );
+  const [first, second] = [made('as'), made('bs')];
+  const again = (one: Definition, other: Definition): Definition => {
+    const older = isOlder(other, one) ? { older: takenNames(one, [other], []) } : {};
+    return acceptNames(one, { taken: takenNames(one, [other], []), ...older }, '2026-01-01T00:00:01Z');
+  };
+  expect(again(first, second).status).toEqual(first.status);
+  expect(again(second, first).status).toMatchObject({
+    acceptedNames: { plural: 'bs' },
+    conditions: [
+      { status: 'False', reason: 'ListKindConflict' },
+      { status: 'False', reason: 'NotAccepted' },
+    ],
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Json, type JsonObject, messageSchema } from '../../proto/index.ts';
+import { allKinds, type Json, type JsonObject, messageSchema } from '../../proto/index.ts';
 import { canonicalConfig, configProblems } from './apply-config.ts';
 import { ATOMIC_FIELDS, ATOMIC_MESSAGES } from './atomic-types.ts';
 import { compareFields } from './compare-fields.ts';
@@ -116,6 +116,27 @@ describe('the fields of a configuration', () => {
       const dot = path.lastIndexOf('.');
       expect(messageSchema(path.slice(0, dot)).byName.get(path.slice(dot + 1))?.cardinality).toBe('map');
     }
+  });
+});
+
+describe('lists with keys', () => {
+  it('name fields of their elements, in every kind', () => {
+    const seen = new Set<string>();
+    const walk = (name: string): void => {
+      if (seen.has(name)) return;
+      seen.add(name);
+      for (const field of messageSchema(name).fields) {
+        if (!field.isMessage) continue;
+        if (field.list === 'map') {
+          const known = field.mergeKeys.filter((key) => messageSchema(field.type).byName.has(key));
+          expect([`${name}.${field.name}`, known]).toEqual([`${name}.${field.name}`, field.mergeKeys]);
+          expect(field.mergeKeys).not.toEqual([]);
+        }
+        walk(field.type);
+      }
+    };
+    for (const { messageName } of allKinds()) walk(messageName);
+    expect(seen.size).toBeGreaterThan(100);
   });
 });
 

@@ -4,7 +4,6 @@ import { dnsLabel, dnsSubdomain, type NameRule, qualifiedName } from '../../lib/
 import { type discoveryv1, KINDS } from '../../proto/index.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
-import { ownGeneration } from './spec-generation.ts';
 import { ipv4Address, ipv6Address, ordinaryAddress } from './validation/addresses.ts';
 import { domainOf } from './validation/dns-names.ts';
 import { byRule, duplicate, forbidden, tooMany } from './validation/field-errors.ts';
@@ -121,7 +120,7 @@ function withMore(items: readonly string[]): string {
 export const endpointSlice: ResourceDefinition<discoveryv1.EndpointSlice> = {
   type: KINDS.EndpointSlice,
   setDefaults,
-  ...ownGeneration(KINDS.EndpointSlice),
+  countsGenerations: true,
   validate,
   validateUpdate: (object, old) => immutable('addressType', object.addressType, old.addressType),
   columns: [

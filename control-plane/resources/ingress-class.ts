@@ -5,7 +5,6 @@ import { KINDS, type networkingv1 } from '../../proto/index.ts';
 import { ageColumn, NONE, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { validateTypedReference } from './ingress-backend.ts';
-import { ownGeneration } from './spec-generation.ts';
 import { byRule, forbidden, invalid, required, tooLong } from './validation/field-errors.ts';
 import { immutable } from './validation/immutable.ts';
 
@@ -60,7 +59,7 @@ function parametersText({ spec }: networkingv1.IngressClass): string {
 export const ingressClass: ResourceDefinition<networkingv1.IngressClass> = {
   type: KINDS.IngressClass,
   setDefaults,
-  ...ownGeneration(KINDS.IngressClass),
+  countsGenerations: true,
   validate,
   validateUpdate: ({ spec }, { spec: old }) => immutable('spec.controller', spec?.controller, old?.controller),
   columns: [

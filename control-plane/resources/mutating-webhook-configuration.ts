@@ -2,7 +2,6 @@
 import { type admissionregistrationv1, KINDS } from '../../proto/index.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
-import { ownGeneration } from './spec-generation.ts';
 import { defaultWebhooks, validateWebhooks } from './webhook-rules.ts';
 
 /** The definition of MutatingWebhookConfiguration. */
@@ -12,7 +11,7 @@ export const mutatingWebhookConfiguration: ResourceDefinition<admissionregistrat
     defaultWebhooks(webhooks);
     for (const webhook of webhooks ?? []) webhook.reinvocationPolicy ??= 'Never';
   },
-  ...ownGeneration(KINDS.MutatingWebhookConfiguration),
+  countsGenerations: true,
   validate: (object) => validateWebhooks(object.webhooks),
   columns: [nameColumn, { name: 'WEBHOOKS', cell: (o) => String(o.webhooks?.length ?? 0) }, ageColumn],
 };

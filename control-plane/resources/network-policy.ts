@@ -5,7 +5,6 @@ import { formatLabelSelector, labelRequirements } from '../../lib/selectors.ts';
 import { KINDS, type networkingv1 } from '../../proto/index.ts';
 import { ageColumn, NONE, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
-import { ownGeneration } from './spec-generation.ts';
 import { isStrictSubrange } from './validation/addresses.ts';
 import { byRule, forbidden, inRange, invalid, required } from './validation/field-errors.ts';
 import { validateLabelSelector } from './validation/labels.ts';
@@ -100,7 +99,7 @@ function validateBlock(block: networkingv1.IPBlock | undefined, field: string): 
 export const networkPolicy: ResourceDefinition<networkingv1.NetworkPolicy> = {
   type: KINDS.NetworkPolicy,
   setDefaults,
-  ...ownGeneration(KINDS.NetworkPolicy),
+  countsGenerations: true,
   validate,
   columns: [
     nameColumn,

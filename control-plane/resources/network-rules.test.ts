@@ -327,21 +327,6 @@ describe('defaults of the network kinds', () => {
     const slice = readObject<discoveryv1.EndpointSlice>(withValue(valid('EndpointSlice'), 'ports', [{ port: 80 }]));
     expect(toJson(KINDS.EndpointSlice.messageName, slice).ports).toEqual([{ name: '', port: 80, protocol: 'TCP' }]);
   });
-
-  it('count the versions of a kind without status', () => {
-    const policy = definitionFor(valid('NetworkPolicy'));
-    const created = readObject<networkingv1.NetworkPolicy>(valid('NetworkPolicy'));
-    policy.prepareForCreate?.(created, { user: 'u', now: '' });
-    expect(created.metadata?.generation).toBe(1);
-    const labelled = structuredClone(created);
-    labelled.metadata = { ...labelled.metadata, labels: { a: 'b' } };
-    policy.prepareForUpdate?.(labelled, created);
-    expect(labelled.metadata.generation).toBe(1);
-    const changed = structuredClone(created);
-    changed.spec = { podSelector: {} };
-    policy.prepareForUpdate?.(changed, created);
-    expect(changed.metadata?.generation).toBe(2);
-  });
 });
 
 describe('columns of the network kinds', () => {

@@ -2,7 +2,6 @@
 import { type admissionregistrationv1, KINDS } from '../../proto/index.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
-import { ownGeneration } from './spec-generation.ts';
 import { defaultWebhooks, validateWebhooks } from './webhook-rules.ts';
 
 /** The definition of ValidatingWebhookConfiguration. */
@@ -10,7 +9,7 @@ export const validatingWebhookConfiguration: ResourceDefinition<admissionregistr
   {
     type: KINDS.ValidatingWebhookConfiguration,
     setDefaults: (object) => defaultWebhooks(object.webhooks),
-    ...ownGeneration(KINDS.ValidatingWebhookConfiguration),
+    countsGenerations: true,
     validate: (object) => validateWebhooks(object.webhooks),
     columns: [nameColumn, { name: 'WEBHOOKS', cell: (o) => String(o.webhooks?.length ?? 0) }, ageColumn],
   };

@@ -9,7 +9,6 @@ const ALLOWED_VOLUMES: ReadonlySet<string> = new Set([
   'downwardAPI',
   'emptyDir',
   'ephemeral',
-  'image',
   'persistentVolumeClaim',
   'projected',
   'secret',

@@ -52,7 +52,6 @@ export const autoscalerColumns: readonly ColumnDefinition<autoscalingv2.Horizont
 /** The definition of HorizontalPodAutoscaler in autoscaling/v2, the version in which it is stored. */
 export const horizontalPodAutoscaler: ResourceDefinition<autoscalingv2.HorizontalPodAutoscaler> = {
   type: KINDS.HorizontalPodAutoscaler,
-  categories: ['all'],
   subresources: { status: true },
   setDefaults,
   prepareForCreate: (object) => {

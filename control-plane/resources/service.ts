@@ -62,7 +62,6 @@ function warnings({ spec }: corev1.Service): string[] {
 export const service: ResourceDefinition<corev1.Service> = {
   type: KINDS.Service,
   nameRule: 'pathSegment',
-  categories: ['all'],
   countsGenerations: false,
   subresources: { status: true },
   setDefaults: defaultService,

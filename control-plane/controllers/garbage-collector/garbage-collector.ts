@@ -220,13 +220,26 @@ function create(context: ControllerContext): Controller {
     await rewrite(owner, (fresh) => withoutFinalizer(fresh, ORPHAN), signal);
   }
 
+  /**
+   * Whether an object being deleted in the foreground waits, perhaps through others that do, for the object `uid` to go: then
+   * that one must not wait for it, or the ring would stand forever. An object may even own itself.
+   */
+  function waitsFor(object: KubeObject, uid: string, seen: Set<string>): boolean {
+    const own = object.metadata?.uid ?? '';
+    if (!isWaiting(object) || seen.has(own)) return false;
+    seen.add(own);
+    return dependentsOf(own).some(
+      (found) => blocks(found.object, own) && (found.object.metadata?.uid === uid || waitsFor(found.object, uid, seen)),
+    );
+  }
+
   async function finishForeground(owner: Found, signal: AbortSignal): Promise<void> {
     const uid = owner.object.metadata?.uid ?? '';
     const dependents = await freshDependents(owner.object, signal);
     for (const found of dependents) {
       if (found.object.metadata?.deletionTimestamp === undefined) queue.add(keyFor(found.type, found.object));
     }
-    if (dependents.some((found) => blocks(found.object, uid))) return;
+    if (dependents.some(({ object }) => blocks(object, uid) && !waitsFor(object, uid, new Set()))) return;
     await rewrite(owner, (fresh) => withoutFinalizer(fresh, FOREGROUND), signal);
   }
 

@@ -7,7 +7,7 @@ import { LEADER_TASKS } from '../../control-plane/leader-tasks.ts';
 import type { RunningServer } from '../../control-plane/server.ts';
 import { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import { type ApiError, errorMessage } from '../../lib/errors.ts';
-import { apiv1, type Json, type JsonObject } from '../../proto/index.ts';
+import { apiv1, customResourceType, type Json, type JsonObject } from '../../proto/index.ts';
 import { waitFor } from '../harness/wait.ts';
 import { startSecondServer } from './api-second-server.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
@@ -352,6 +352,33 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds', () => {
       });
       const err = await refusal(api.connection.unary(ClusterService.explain, { path: 'backup.spec.kepp' }));
       expect(err.message).toContain('field "kepp" does not exist in Backup.spec (did you mean "keep"?)');
+    });
+
+    test('are typed for programs: the same through protobuf as through JSON', async () => {
+      const type = customResourceType({
+        group: 'storage.example.com',
+        version: 'v1',
+        kind: 'Backup',
+        plural: 'backups',
+        singular: 'backup',
+        shortNames: [],
+        namespaced: true,
+      });
+      const client = under.client();
+      const metadata = { name: 'typed', namespace: 'default' };
+      const made = await client.create(type, { metadata, spec: { volume: 'v', schedule: '0 0 * * *' } });
+      expect(made).toMatchObject({ apiVersion: 'storage.example.com/v1', kind: 'Backup', spec: { keep: 7 } });
+      const spec = { ...(made.spec as JsonObject), keep: 8 };
+      const updated = await client.update(type, { ...made, spec });
+      expect(updated).toMatchObject({ metadata: { generation: 2 }, spec: { keep: 8, compression: 'zstd' } });
+      expect(await client.get(type, metadata)).toEqual(updated);
+      expect((await client.list(type, { namespace: 'default' })).items).toContainEqual(updated);
+      const wrong = client.update(type, { ...updated, spec: { ...spec, big: 2 ** 60, kep: 1 } });
+      expect((await refusal(wrong)).message).toContain('spec.big');
+      expect((await refusal(client.update(type, { ...updated, spec: { ...spec, kep: 1 } }))).message).toContain(
+        '"spec.kep"',
+      );
+      await client.delete(type, metadata);
     });
 
     test('that nobody defined are refused with the nearest name', async () => {

@@ -20,6 +20,8 @@ export interface WatchOptions {
   readonly bookmarks: boolean;
   /** Most events in one batch. */
   readonly maxBatchEvents?: number;
+  /** With `bookmarks`, the longest time without one while nothing else comes: a minute. */
+  readonly bookmarkIntervalMs?: number;
 }
 
 /** One change as a watcher with this selector sees it. `source` is the same object for every watcher of the change. */
@@ -75,7 +77,7 @@ export async function* watchObjects(
     await waitForVersion(services, from, signal);
   }
   const cacheOptions = {
-    ...(options.bookmarks ? { bookmarkIntervalMs: BOOKMARK_INTERVAL_MS } : {}),
+    ...(options.bookmarks ? { bookmarkIntervalMs: options.bookmarkIntervalMs ?? BOOKMARK_INTERVAL_MS } : {}),
     ...(options.maxBatchEvents === undefined ? {} : { maxBatchEvents: options.maxBatchEvents }),
   };
   const served = whileServed(services, target, signal);

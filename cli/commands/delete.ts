@@ -1,6 +1,6 @@
 import { hasReason } from '../../lib/errors.ts';
 import { apiv1 } from '../../proto/api.ts';
-import type { DeletionFlags } from '../api/api-client.ts';
+import type { DeletionFlags, ResourceTarget } from '../api/api-client.ts';
 import { type Going, gracePeriod, propagation, waitUntilGone } from '../delete/deletion.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
 import { collect } from '../resources/collect.ts';
@@ -24,6 +24,7 @@ interface DeleteOptions extends WriteOptions {
   readonly force?: boolean;
   readonly cascade?: string | true;
   readonly ignoreNotFound?: boolean;
+  readonly interactive?: boolean;
   /** False with `--wait=false`. */
   readonly wait: boolean;
   readonly timeout: string;
@@ -46,6 +47,7 @@ export const deleteVerb: Verb = {
       .option('--force', 'with --grace-period=0: remove at once, without waiting for the containers to end')
       .option('--cascade [policy]', 'what becomes of what it owns: background, foreground or orphan')
       .option('--ignore-not-found', 'nothing found is no error')
+      .option('-i, --interactive', 'list what would be deleted, and ask first')
       .option('--wait', 'wait until the objects are gone (the default)', true)
       .option('--no-wait', 'do not wait until the objects are gone')
       .option('--timeout <duration>', 'how long to wait at most; 0 means no limit', '0')
@@ -70,6 +72,10 @@ async function runDelete(session: Session, args: readonly string[], options: Del
   const all = options.all === true || options.selector !== undefined || options.fieldSelector !== undefined;
   const targets = await targetsOf(session.api, await findObjects(session, args, options), { all });
   if (targets.length === 0) session.terminal.stderr.write('No resources found\n');
+  if (options.interactive === true && targets.length > 0 && !(await isConfirmed(session, targets))) {
+    session.terminal.stdout.write('deletion is cancelled\n');
+    return;
+  }
   for (const target of targets) {
     try {
       const identity = dryRun === 'client' ? (await session.api.get(target)).identity : undefined;
@@ -109,4 +115,18 @@ function report(session: Session, identity: apiv1.ObjectIdentity, options: Delet
   const suffix = { none: '', client: ' (dry run)', server: ' (server dry run)' }[dryRunOf(options)];
   const word = options.force === true ? 'force deleted' : 'deleted';
   stdout.write(`${kindWord(identity)} "${identity.name ?? ''}" ${word}${suffix}\n`);
+}
+
+/** Lists the objects and asks. Anything but yes, and the end of standard input, mean no. */
+async function isConfirmed({ terminal }: Session, targets: readonly ResourceTarget[]): Promise<boolean> {
+  const lines = targets.map(({ resource, kind, name }) => `${resource ?? kind?.toLowerCase() ?? ''}/${name ?? ''}\n`);
+  terminal.stdout.write(`You are about to delete the following ${targets.length} resource(s):\n${lines.join('')}`);
+  terminal.stdout.write('Do you want to continue? (y/N): ');
+  let answer = '';
+  for await (const piece of terminal.stdin as AsyncIterable<Buffer | string>) {
+    answer += piece.toString();
+    if (answer.includes('\n')) break;
+  }
+  terminal.stdout.write('\n');
+  return /^\s*y(?:es)?\s*$/i.test(answer.split('\n')[0] ?? '');
 }

@@ -23,6 +23,8 @@ import { addExamples, type Verb } from '../verb.ts';
 interface EditOptions extends ConnectionOptions {
   readonly filename?: string[];
   readonly recursive?: boolean;
+  readonly subresource?: string;
+  readonly fieldManager?: string;
 }
 
 /** `skiff edit` */
@@ -32,12 +34,19 @@ export const edit: Verb = {
       .argument('[resources...]', 'kind and names, or kind/name')
       .option('-f, --filename <file>', 'the objects of a file, folder or address', collect)
       .option('-R, --recursive', 'folders of folders too')
-      .action((args: string[], options: EditOptions) =>
-        withSession(terminal, options, async (session) => {
+      .option('--subresource <name>', 'edit the status of the object: only that is taken over')
+      .option('--field-manager <name>', 'the name recorded as owner of the fields')
+      .action((args: string[], options: EditOptions) => {
+        const { subresource } = options;
+        if (subresource !== undefined && subresource !== 'status')
+          throw new CliError(`invalid subresource value: "${subresource}". Must be one of [status]`);
+        return withSession(terminal, options, async (session) => {
           const requests = await findObjects(session, args, options);
-          for (const target of await targetsOf(session.api, requests, { all: true })) await editOne(session, target);
-        }),
-      );
+          for (const target of await targetsOf(session.api, requests, { all: true })) {
+            await editOne(session, subresource === undefined ? target : { ...target, subresource }, options);
+          }
+        });
+      });
     addExamples(command, [
       ['In your editor ($SKIFF_EDITOR, $KUBE_EDITOR, $EDITOR or vi)', 'skiff edit deploy/web'],
       ['In another one', 'SKIFF_EDITOR=nano skiff edit configmap settings'],
@@ -49,7 +58,7 @@ const HEAD =
   '# Edit the object below. Lines that begin with # are ignored; an empty file cancels. What the server refuses is shown\n' +
   '# here again with its reason.\n#\n';
 
-async function editOne(session: Session, target: ResourceTarget): Promise<void> {
+async function editOne(session: Session, target: ResourceTarget, options: EditOptions): Promise<void> {
   const { terminal, api } = session;
   const { object, identity } = await api.get(target);
   const before = editable(object);
@@ -71,7 +80,8 @@ async function editOne(session: Session, target: ResourceTarget): Promise<void> 
           return;
         }
         try {
-          const result = await api.update(target, encodeJson(manifest.value), { fieldManager: 'skiff-edit' });
+          const fieldManager = options.fieldManager ?? 'skiff-edit';
+          const result = await api.update(target, encodeJson(manifest.value), { fieldManager });
           terminal.stdout.write(`${slashedName(result.identity)} edited\n`);
           return;
         } catch (err) {

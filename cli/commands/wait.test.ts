@@ -118,6 +118,15 @@ describe('creation', () => {
   });
 });
 
+test('objects without a namespace', async () => {
+  expect(await cli.ok('wait', 'ns/default', '--for=jsonpath={.status.phase}=Active')).toBe(
+    'namespace/default condition met\n',
+  );
+  expect((await cli.run(['wait', 'ns/none', '--for=jsonpath={.status.phase}=Active'])).stderr).toBe(
+    'Error from server (NotFound): namespaces "none" not found\n',
+  );
+});
+
 test('objects as they are then, by name or whole', async () => {
   await pods('o-1');
   await setReady('o-1');

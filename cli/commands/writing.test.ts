@@ -181,6 +181,18 @@ describe('delete', () => {
     expect(await cli.ok('delete', '-f', file, '--ignore-not-found')).toBe('');
   });
 
+  test('asks first when told to', async () => {
+    await applied(configMap('ask-1'), configMap('ask-2'));
+    const question =
+      'You are about to delete the following 2 resource(s):\ncm/ask-1\ncm/ask-2\nDo you want to continue? (y/N): \n';
+    const args = ['delete', 'cm', 'ask-1', 'ask-2', '-i'];
+    expect(await cli.run(args)).toEqual({ code: 0, stdout: `${question}deletion is cancelled\n`, stderr: '' });
+    expect((await cli.run(args, { stdin: 'no\n' })).stdout).toBe(`${question}deletion is cancelled\n`);
+    expect((await cli.run(args, { stdin: 'y\n' })).stdout).toBe(
+      `${question}configmap "ask-1" deleted\nconfigmap "ask-2" deleted\n`,
+    );
+  });
+
   test('waits until what holds the object has let go', async () => {
     await applied({ ...configMap('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } });
     let finished = false;
@@ -284,5 +296,20 @@ describe('label and annotate', () => {
       'error: can not both modify and remove a label in the same command: a\n',
     );
     expect((await cli.run(['label', 'cm', 'l', 'bad key=1'])).code).toBe(1);
+  });
+});
+
+describe('edit', () => {
+  test('of the status, nothing else is taken over', async () => {
+    await applied(deployment('es'));
+    await cli.patchStatus('deployments', 'es', { replicas: 1 });
+    const env = { SKIFF_EDITOR: "sed -i 's/replicas: 1/replicas: 7/; s/replicas: 2/replicas: 9/'" };
+    expect((await cli.run(['edit', 'deploy', 'es', '--subresource=status'], { env })).stdout).toBe(
+      'deployment.apps/es edited\n',
+    );
+    expect(await cli.ok('get', 'deploy', 'es', '-o', 'jsonpath={.spec.replicas} {.status.replicas}')).toBe('2 7');
+    expect((await cli.run(['edit', 'deploy', 'es', '--subresource=scale'])).stderr).toBe(
+      'error: invalid subresource value: "scale". Must be one of [status]\n',
+    );
   });
 });

@@ -17,7 +17,7 @@ interface Around {
 }
 
 const LIST_ITEM: Around = { outer: 1, any: 1, resourceVersion: 3, head: new Uint8Array() };
-const typeUrls = new Map<ResourceType, Buffer>();
+const typeUrls = new WeakMap<ResourceType, Buffer>();
 
 /** One item of a ListReply, ready to be concatenated with others. */
 export function packListItem(type: ResourceType, value: Uint8Array, version: number): Buffer {

@@ -197,6 +197,21 @@ describe('namespace controller', () => {
     expect(cluster.client.peek(KINDS.Deployment)).toEqual([]);
   });
 
+  it('removes what came in as the namespace went, and nothing from one that has been made again', async () => {
+    const inside = (name: string) => ({ metadata: { name, namespace: 'default' } });
+    await cluster.client.delete(KINDS.Namespace, { name: 'default' });
+    await cluster.until(() => namespace() === undefined, 'namespace gone');
+    await cluster.client.create(KINDS.ConfigMap, inside('late'));
+    await cluster.until(() => cluster.client.peek(KINDS.ConfigMap).length === 0, 'what came late gone');
+    await cluster.client.create(KINDS.Namespace, { metadata: { name: 'default' } });
+    await cluster.client.delete(KINDS.Namespace, { name: 'default' });
+    await cluster.until(() => namespace() === undefined, 'namespace gone');
+    await cluster.client.create(KINDS.Namespace, { metadata: { name: 'default' } });
+    await cluster.client.create(KINDS.ConfigMap, inside('anew'));
+    await cluster.clock.advance(20_000);
+    expect(cluster.client.peek(KINDS.ConfigMap).map((o) => o.metadata?.name)).toEqual(['anew']);
+  });
+
   it('waits for finalizers and names them', async () => {
     const finalizers = ['example.test/hold'];
     await cluster.client.create(KINDS.ConfigMap, { metadata: { name: 'held', namespace: 'default', finalizers } });

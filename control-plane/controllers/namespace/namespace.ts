@@ -13,6 +13,7 @@ import { type corev1, KINDS, type KubeObject, type ResourceType } from '../../..
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 import { sameStatus } from '../same-value.ts';
 import { kindId } from '../served-kinds.ts';
+import { BY_NAMESPACE } from '../shared-informers.ts';
 import { ignoreNotFound } from '../writes.ts';
 import { type PassResult, type Remaining, terminatingStatus } from './plan.ts';
 
@@ -21,12 +22,14 @@ const FINALIZER = 'kubernetes';
 /** Milliseconds after which a namespace with something left in it is looked at even if no change was seen. */
 const RECHECK_MS = 5_000;
 const PARALLEL = 32;
+/** Milliseconds after which a namespace that is gone is looked at once more. */
+const LATECOMERS_MS = 2_000;
 
 /** The namespace controller. */
 export const namespaceController: ControllerDefinition = { name: NAME, create };
 
 function create(context: ControllerContext): Controller {
-  const { client, informers, clock, kinds } = context;
+  const { client, informers, clock, kinds, log } = context;
   const queue = new WorkQueue({ clock });
   const namespaces = informers.of(KINDS.Namespace);
   const namespaced = (): ResourceType[] => kinds.list().filter((type) => type.namespaced);
@@ -40,6 +43,7 @@ function create(context: ControllerContext): Controller {
     onUpdate: (_, namespace) => {
       if (isTerminating(namespace)) queue.add(objectKey(namespace));
     },
+    onDelete: (namespace) => queue.addAfter(objectKey(namespace), LATECOMERS_MS),
   });
   const followed = new WeakSet<Informer<KubeObject>>();
   function followKinds(): void {
@@ -86,9 +90,29 @@ function create(context: ControllerContext): Controller {
     return { remaining: results.flatMap((r) => r.remaining), failures: results.flatMap((r) => r.failures) };
   }
 
+  /**
+   * What was let in by a server that had not yet seen the mark, and stored after the last look, is in a namespace that is gone:
+   * nobody else would ever remove it.
+   */
+  async function removeLatecomers(name: string, signal: AbortSignal): Promise<Outcome> {
+    const inIt = (type: ResourceType): boolean => informers.of(type).byIndex(BY_NAMESPACE, name).length > 0;
+    const late = namespaced().filter((type) => kindId(type) !== kindId(KINDS.Event) && inIt(type));
+    if (late.length === 0 || (await ignoreNotFound(client.get(KINDS.Namespace, { name }, signal))) !== undefined)
+      return done;
+    log.warn(
+      { namespace: name, kinds: late.map(({ kind }) => kind) },
+      'removing what came into a namespace as it went',
+    );
+    const results = await Promise.all(late.map((type) => empty(type, name, signal)));
+    return results.every((r) => r.failures.length === 0 && r.remaining.every(({ count }) => count === 0))
+      ? done
+      : after(RECHECK_MS);
+  }
+
   async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
     const cached = namespaces.get(key);
-    if (cached === undefined || !isTerminating(cached)) return done;
+    if (cached === undefined) return removeLatecomers(key, signal);
+    if (!isTerminating(cached)) return done;
     if (!(cached.spec?.finalizers ?? []).includes(FINALIZER)) return done;
     const result = await pass(key, signal);
     const empty = result.failures.length === 0 && result.remaining.every((r) => r.count === 0);

@@ -64,17 +64,27 @@ export function nextDueMs(schedule: string, afterMs: number, timeZone: string | 
   return cron.nextRun(new Date(afterMs))?.getTime();
 }
 
-/** The schedule as the library writes it: `?` is `*`, and `5/20` goes on to the end of the field. */
+/** The schedule with every value written out: the library knows fewer spellings (no `5/20`, no steps beyond the field). */
 function forLibrary(schedule: string): string {
   if (schedule.startsWith('@')) return schedule;
-  const fields = schedule.split(/\s+/).map((text, i) =>
-    text
-      .replaceAll('?', '*')
-      .split(',')
-      .map((part) => part.replace(/^([^-*/]+)\//, `$1-${FIELDS[i]?.max}/`))
-      .join(','),
-  );
-  return fields.join(' ');
+  const parts = schedule.split(/\s+/);
+  return FIELDS.map((field, i) => writtenOut(parts[i] ?? '', field)).join(' ');
+}
+
+/** `*` for a field that is left open, which also decides whether days of month and week add up; else its values. */
+function writtenOut(text: string, field: Field): string {
+  const values = new Set<number>();
+  for (const alternative of text.split(',')) {
+    const [range = '', step = '1'] = alternative.split('/');
+    const isAll = range === '*' || range === '?';
+    if (isAll && Number(step) === 1) return '*';
+    const [from = '', to] = isAll ? [String(field.min), String(field.max)] : range.split('-');
+    const first = numberOf(from, field) ?? field.min;
+    const end = alternative.includes('/') ? field.max : first;
+    const last = to === undefined ? end : (numberOf(to, field) ?? field.max);
+    for (let value = first; value <= last; value += Number(step)) values.add(value);
+  }
+  return [...values].sort((a, b) => a - b).join(',');
 }
 
 function macroProblem(text: string): string | undefined {

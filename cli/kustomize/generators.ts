@@ -92,7 +92,7 @@ async function contentOf(file: KustomizationFile, entry: JsonObject, path: strin
   ];
   for (const [name, at] of envs) {
     const { bytes } = await file.fileBytes(name, at);
-    for (const [key, value] of envPairs(file, bytes.toString('utf8'), at)) add(key, Buffer.from(value), at);
+    for (const [key, value] of envPairs(bytes.toString('utf8'))) add(key, Buffer.from(value), at);
   }
   for (const [source, at] of listOf(file, entry.files, `${path}.files`)) {
     const equals = source.indexOf('=');
@@ -123,7 +123,7 @@ function unquoted(value: string): string {
   return isQuoted ? value.slice(1, -1) : value;
 }
 
-function envPairs(file: KustomizationFile, text: string, at: string): (readonly [string, string])[] {
+function envPairs(text: string): (readonly [string, string])[] {
   return text
     .replace(/^\uFEFF/, '')
     .split('\n')
@@ -131,9 +131,8 @@ function envPairs(file: KustomizationFile, text: string, at: string): (readonly 
       const line = whole.replace(/\r$/, '').trimStart();
       if (line === '' || line.startsWith('#')) return [];
       const equals = line.indexOf('=');
-      if (equals === -1)
-        throw file.error(at, `the line "${line}" has no value; values are not taken from the environment`);
-      return [[line.slice(0, equals), line.slice(equals + 1)]];
+      // A key alone has the empty value: nothing is taken from the environment.
+      return [equals === -1 ? [line, ''] : [line.slice(0, equals), line.slice(equals + 1)]];
     });
 }
 

@@ -23,6 +23,7 @@ const WHOLE: ReadonlySet<string> = new Set(
     KINDS.Lease,
     KINDS.CustomResourceDefinition,
     KINDS.PodDisruptionBudget,
+    KINDS.ResourceQuota,
   ].map(kindId),
 );
 

@@ -153,6 +153,7 @@ const isLimit = (name: string): boolean => name.startsWith('limits.');
 export const resourceQuota: ResourceDefinition<corev1.ResourceQuota> = {
   type: KINDS.ResourceQuota,
   subresources: { status: true },
+  countsGenerations: false,
   prepareForCreate: (object) => {
     object.status = {};
   },

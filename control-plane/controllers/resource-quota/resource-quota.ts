@@ -17,7 +17,7 @@ import { type corev1, KINDS, type KubeObject } from '../../../proto/index.ts';
 import { countUsed, statusOf } from '../../quota/quota-book.ts';
 import { concernsKind, isCountedKind } from '../../quota/usage.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
-import { sameStatus } from '../same-value.ts';
+import { sameStatus, sameValue } from '../same-value.ts';
 import { BY_NAMESPACE } from '../shared-informers.ts';
 
 const NAME = 'resourcequota-controller';
@@ -35,8 +35,7 @@ function create({ client, informers, kinds, clock }: ControllerContext): Control
 
   quotas.addHandler({
     onAdd: (quota) => queue.add(objectKey(quota)),
-    onUpdate: (old, quota) =>
-      queue.addAfter(objectKey(quota), old.metadata?.generation === quota.metadata?.generation ? RECOUNT_MS : 0),
+    onUpdate: (old, quota) => queue.addAfter(objectKey(quota), sameValue(old.spec, quota.spec) ? RECOUNT_MS : 0),
   });
 
   const recountNamespace = (object: KubeObject): void => {

@@ -81,6 +81,17 @@ describe('the addresses of services', () => {
     expect(without.ports?.[0]).not.toHaveProperty('nodePort');
   });
 
+  test('cannot be too many for one transaction', async () => {
+    const { allocate } = world('10.0.0.0/24');
+    const ports = (count: number) => Array.from({ length: count }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+    const spec = await allocate('s', { type: 'NodePort', ports: ports(99) });
+    expect(new Set(spec.ports?.map(({ nodePort }) => nodePort)).size).toBe(99);
+    for (const { nodePort = 0 } of spec.ports ?? []) expect(nodePort).toBeGreaterThanOrEqual(30_086);
+    await expect(allocate('t', { type: 'NodePort', ports: ports(100) })).rejects.toThrow(
+      'spec.ports: Too many: 100: must have at most 99 items',
+    );
+  });
+
   test('are claimed once for each number', () => {
     const claims = claimsOf({
       spec: {

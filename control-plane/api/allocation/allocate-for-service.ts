@@ -5,7 +5,7 @@ import { type corev1, KINDS, type KubeObject } from '../../../proto/index.ts';
 import { NO_ADDRESS, needsClusterIP, needsHealthCheckPort, needsNodePorts } from '../../resources/service-kinds.ts';
 import { NODE_PORTS } from '../../resources/service-ports.ts';
 import { invalidObject } from '../../resources/validate-object.ts';
-import { invalid } from '../../resources/validation/field-errors.ts';
+import { invalid, tooMany } from '../../resources/validation/field-errors.ts';
 import type { StoreEntry, StoreWrite } from '../../store/store.ts';
 import type { Target } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
@@ -18,6 +18,12 @@ const RANDOM_TRIES = 16;
 
 /** Belongs to the service `kubernetes`, which every cluster has. */
 const API_ADDRESS_INDEX = 1;
+
+/** The first node ports are left to who asks for one by number, as long as others are free. */
+const NODE_PORTS_BY_NAME = 86;
+
+/** More keys than these would not fit one transaction together with the service and its quotas. */
+const MAX_CLAIMS = 100;
 
 /** A write as it will be. */
 export interface Allocated<T> {
@@ -48,6 +54,10 @@ export async function allocateForService<T extends KubeObject | undefined>(
   if (causes.length > 0) throw invalidObject(target.definition, name, causes);
   if (after?.spec !== undefined) await allocation.complete(after.spec);
   await allocation.release(claimsOf(before), new Set(claimsOf(after).map(({ key }) => key)));
+  const changes = allocation.writes.length;
+  // One of them is the address.
+  if (changes > MAX_CLAIMS)
+    throw invalidObject(target.definition, name, [tooMany('spec.ports', changes - 1, MAX_CLAIMS - 1)]);
   return { object: after as T, writes: allocation.writes };
 }
 
@@ -130,7 +140,10 @@ class Allocation {
 
   async #freePort(): Promise<number> {
     const { first, last } = NODE_PORTS;
-    const port = await this.#free(NODE_PORTS_CLAIMED, (number) => `${NODE_PORTS_CLAIMED}${number}`, [first, last + 1]);
+    const keyAt = (number: number): string => `${NODE_PORTS_CLAIMED}${number}`;
+    const port =
+      (await this.#free(NODE_PORTS_CLAIMED, keyAt, [first + NODE_PORTS_BY_NAME, last + 1])) ??
+      (await this.#free(NODE_PORTS_CLAIMED, keyAt, [first, first + NODE_PORTS_BY_NAME]));
     if (port === undefined) throw exhausted('nodePort');
     return port;
   }

@@ -12,11 +12,16 @@ type Props = apiextensionsv1.JSONSchemaProps;
 /** Problems after which the rest is not looked for. */
 const MAX_CAUSES = 100;
 
-/** Whether any rule is in the schema. */
-export function hasRules(node: SchemaNode): boolean {
-  if (node.rules.length > 0) return true;
+const withRules = new WeakMap<SchemaNode, boolean>();
+
+/** Whether any rule is at the node or below. */
+function hasRules(node: SchemaNode): boolean {
+  const known = withRules.get(node);
+  if (known !== undefined) return known;
   const below = [...node.properties.values(), node.additional, node.items];
-  return below.some((one) => one !== undefined && one !== node && hasRules(one));
+  const found = node.rules.length > 0 || below.some((one) => one !== undefined && hasRules(one));
+  withRules.set(node, found);
+  return found;
 }
 
 /** Whether any version of the definition has rules. */

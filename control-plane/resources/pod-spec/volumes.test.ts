@@ -188,6 +188,94 @@ describe('the volumes of a pod', () => {
     expectProblem(problemsOf(pod({ [name]: source })), `${v}.${name}${problem.startsWith(':') ? '' : '.'}${problem}`);
   });
 
+  const token = (more: JsonObject): JsonObject => ({ serviceAccountToken: { path: 't', ...more } });
+  it.each<[sources: JsonObject[], problem: string]>([
+    [[{}], '.sources[0]: Required value: must specify a volume type'],
+    [
+      [token({ expirationSeconds: 60 })],
+      '.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 60: may not specify a duration less…',
+    ],
+    [
+      [token({ expirationSeconds: 2 ** 33 })],
+      '.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 8589934592: may not specify a duration larger…',
+    ],
+    [[token({ path: '/t' })], '.sources[0].serviceAccountToken.path: Invalid value: "/t": must be a relative path'],
+    [
+      [token({ path: '..data' })],
+      `.sources[0].serviceAccountToken.path: Invalid value: "..data": must not start with '..'`,
+    ],
+    [[token({}), token({})], ': Invalid value: "t": conflicting duplicate paths'],
+    [
+      [
+        { secret: { name: 's', items: [{ key: 'a', path: 'x' }] } },
+        { configMap: { name: 'c', items: [{ key: 'a', path: 'x' }] } },
+      ],
+      ': Invalid value: "c": conflicting duplicate paths',
+    ],
+    [
+      [{ clusterTrustBundle: { path: 'ca' } }],
+      '.sources[0].clusterTrustBundle: Required value: either name or signerName must be specified',
+    ],
+    [
+      [{ clusterTrustBundle: { path: 'ca', name: 'a', signerName: 'b.io/c' } }],
+      '.sources[0].clusterTrustBundle: Invalid value: {"name":"a","path":"ca","signerName":"b.io/c"}: only one of name and signerName may be used',
+    ],
+    [
+      [{ clusterTrustBundle: { path: 'ca', name: 'a', labelSelector: {} } }],
+      '.sources[0].clusterTrustBundle.labelSelector: Invalid value: {}: must be unset if name is specified',
+    ],
+  ])('projected is refused: row %#', (sources, problem) => {
+    expectProblem(problemsOf(pod({ projected: { sources } })), `${v}.projected${problem}`);
+  });
+
+  it.each<[container: JsonObject, problem: string]>([
+    [
+      { volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] },
+      'volumeDevices[0].name: Invalid value: "v": can only use volume source type of…',
+    ],
+    [{ volumeDevices: [{ name: 'gone', devicePath: '/dev/x' }] }, 'volumeDevices[0].name: Not found: "gone"'],
+    [
+      { volumeDevices: [{ name: 'c', devicePath: '/dev/../x' }] },
+      `volumeDevices[0].devicePath: Invalid value: "/dev/../x": can not contain backsteps ('..')`,
+    ],
+    [
+      { volumeDevices: [{ name: 'c', devicePath: '/a' }], volumeMounts: [{ name: 'v', mountPath: '/a' }] },
+      'volumeDevices[0].devicePath: Invalid value: "/a": must not already exist as a path in volumeMounts',
+    ],
+    [
+      { volumeDevices: [{ name: 'c', devicePath: '/a' }], volumeMounts: [{ name: 'c', mountPath: '/b' }] },
+      'volumeMounts[0].name: Invalid value: "c": must not already exist in volumeDevices',
+    ],
+    [
+      {
+        volumeDevices: [
+          { name: 'c', devicePath: '/a' },
+          { name: 'd', devicePath: '/a' },
+        ],
+      },
+      'volumeDevices[1].devicePath: Invalid value: "/a": must be unique',
+    ],
+    [
+      {
+        volumeDevices: [
+          { name: 'c', devicePath: '/a' },
+          { name: 'c', devicePath: '/b' },
+        ],
+      },
+      'volumeDevices[1].name: Invalid value: "c": must be unique',
+    ],
+  ])('a device is refused: row %#', (container, problem) => {
+    const claim = (name: string): JsonObject => ({ name, persistentVolumeClaim: { claimName: name } });
+    const spec = {
+      containers: [{ name: 'main', image: 'x:1', ...container }],
+      volumes: [{ name: 'v', emptyDir: {} }, claim('c'), claim('d')],
+    };
+    expectProblem(
+      problemsOf({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'n' }, spec }),
+      `spec.containers[0].${problem}`,
+    );
+  });
+
   it('a dataset without name and id has no source at all', () => {
     expectProblem(
       problemsOf(pod({ flocker: {} })),

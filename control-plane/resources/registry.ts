@@ -29,8 +29,8 @@ import { mutatingWebhookConfiguration } from './mutating-webhook-configuration.t
 import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
-import { persistentVolumeClaim } from './persistent-volume-claim.ts';
 import { persistentVolume } from './persistent-volume.ts';
+import { persistentVolumeClaim } from './persistent-volume-claim.ts';
 import { pod } from './pod.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { podTemplate } from './pod-template.ts';

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type corev1, KINDS, type KubeObject, type ResourceType } from '../../proto/index.ts';
 import { amountsText, readAmounts } from './amounts.ts';
@@ -198,5 +199,56 @@ describe('deleted pods whose node is silent', () => {
     expect([count(going(5)), refund(going(5))]).toEqual(['pods=1', 'pods=-1']);
     expect([count(going(20)), refund(going(20))]).toEqual(['pods=1', '']);
     expect([count(going(31)), refund(going(31))]).toEqual(['pods=0', '']);
+  });
+});
+
+describe('whatever happens to the pods of a namespace', () => {
+  const change = fc.record({
+    name: fc.integer({ min: 0, max: 5 }),
+    what: fc.constantFrom('create', 'delete', 'end'),
+    milli: fc.integer({ min: 0, max: 900 }),
+    deadline: fc.boolean(),
+  });
+  const books = [
+    quota({ pods: '3', 'requests.cpu': '2', 'count/pods': '5' }),
+    quota({ pods: '2' }, { scopes: ['BestEffort'] }),
+    quota({ cpu: '1' }, { scopes: ['Terminating'] }),
+  ];
+
+  it('the books say what counting says, and never more than is allowed', () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
+        const pods = new Map<number, corev1.Pod>();
+        let used = books.map((book) => countUsed(book, [], NOW));
+        for (const { name, what, milli, deadline } of changes) {
+          const before = pods.get(name);
+          if ((what === 'create') === (before !== undefined)) continue;
+          const made = pod(
+            milli === 0 ? {} : requests({ cpu: `${milli}m` }),
+            deadline ? { activeDeadlineSeconds: 9 } : {},
+          );
+          const ending = { ...before, status: { phase: 'Failed' } };
+          const after = what === 'create' ? made : what === 'end' ? ending : undefined;
+          const outcomes = books.map((book, i) =>
+            charge(book, used[i] ?? new Map(), { kind: Pod, before, after, nowMs: NOW }),
+          );
+          if (outcomes.some(({ result }) => result !== 'charged')) {
+            // Only what is new can be too much, or leave out what must be said.
+            expect(what).toBe('create');
+            continue;
+          }
+          used = outcomes.map((outcome) => new Map(outcome.result === 'charged' ? outcome.used : []));
+          if (after === undefined) pods.delete(name);
+          else pods.set(name, after);
+        }
+        const objects = [...pods.values()].map((object) => ({ kind: Pod, object }));
+        for (const [i, book] of books.entries()) {
+          expect(amountsText(used[i] ?? new Map())).toBe(amountsText(countUsed(book, objects, NOW)));
+          for (const [name, hard] of readAmounts(book.spec?.hard)) {
+            expect((used[i]?.get(name)?.nano ?? 0n) <= hard.nano).toBe(true);
+          }
+        }
+      }),
+    );
   });
 });

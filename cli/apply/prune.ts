@@ -1,11 +1,9 @@
 import { hasReason } from '../../lib/errors.ts';
 import type { apiv1 } from '../../proto/api.ts';
+import { LAST_APPLIED } from '../create/last-applied.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { textAt } from '../resources/fields.ts';
 import type { Session } from '../session.ts';
-
-/** Where plain apply keeps the configuration given last; only objects that have it are pruned. */
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** A kind that is looked through for objects to prune. */
 export interface PrunedKind {

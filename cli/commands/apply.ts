@@ -5,7 +5,7 @@ import { inApplyOrder } from '../apply/apply-order.ts';
 import { applySet } from '../apply/apply-set.ts';
 import { isUnknownKind, ObjectSet } from '../apply/object-set.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
-import { encodeJson } from '../manifest/json-value.ts';
+import { encodeJson, type JsonValue } from '../manifest/json-value.ts';
 import { locateCauses } from '../manifest/locate-causes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { ManifestError } from '../manifest/manifest-error.ts';
@@ -38,7 +38,7 @@ export const apply: Verb = {
       .option('-l, --selector <labels>', 'only objects of the files with these labels')
       .option('--server-side', 'keep track of who manages which field, and refuse what others manage')
       .option('--force-conflicts', 'with --server-side: take over what others manage')
-      .option('--overwrite [bool]', 'give live fields the values of the files; always so')
+      .option('--overwrite [bool]', 'set back what others changed since the last apply (default true)')
       .option('--prune', 'delete what was applied before and is in the files no more; needs -l or --all')
       .option('--all', 'with --prune: whatever its labels')
       .option('--prune-allowlist <kind>', 'with --prune: only kinds such as core/v1/ConfigMap; repeatable', collect)
@@ -67,10 +67,8 @@ function checkOptions(options: ApplyOptions): void {
     throw new CliError('--force-conflicts only works with --server-side');
   if (serverSide === true && dryRunOf(options) === 'client')
     throw new CliError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
-  if (String(options.overwrite ?? true) !== 'true')
-    throw new CliError(
-      '--overwrite=false is not served: apply gives live fields the values of the files; "skiff diff" shows what that changes',
-    );
+  if (!['true', 'false'].includes(String(options.overwrite ?? true)))
+    throw new CliError(`--overwrite must be true or false, not "${String(options.overwrite)}"`);
   if (prune !== true) {
     if (all === true || pruneAllowlist !== undefined)
       throw new CliError('--all and --prune-allowlist only work with --prune');
@@ -148,6 +146,7 @@ async function applyOne(
 ): Promise<WriteResult> {
   checkNamespace(manifest, options.namespace);
   const target = manifestTarget(manifest, session.namespace);
+  if (String(options.overwrite ?? true) === 'false') await refuseOverwriting(session, manifest);
   if (dryRunOf(options) === 'client') return applyLocally(session, manifest);
   const flags = {
     ...writeFlags(options, 'apply'),
@@ -163,6 +162,22 @@ async function applyOne(
     `Warning: ${kind} "${name}" is not checked: its CustomResourceDefinition in the same files is not accepted\n`,
   );
   return { action: apiv1.Action.CREATED, identity: localIdentity(manifest), object: manifest.value };
+}
+
+/** Throws when live values that others set since the last apply would be set back. */
+async function refuseOverwriting({ api, namespace }: Session, manifest: Manifest): Promise<void> {
+  const { changedByOthers } = await import('../apply/changed-by-others.ts');
+  // Values of secrets are not for the screen.
+  const shown = (live: JsonValue): string => (manifest.kind === 'Secret' ? 'another value' : encodeJson(live));
+  try {
+    const { object } = await api.get(manifestTarget(manifest, namespace));
+    const problems = changedByOthers(object, manifest.value).map(({ path, live }) =>
+      manifest.problemAt(path, `it was changed to ${shown(live)} since the last apply, and --overwrite is false`),
+    );
+    if (problems.length > 0) throw new ManifestError(problems);
+  } catch (err) {
+    if (!hasReason(err, 'NotFound') && !isUnknownKind(err)) throw err;
+  }
 }
 
 async function applyLocally({ api, namespace }: Session, manifest: Manifest): Promise<WriteResult> {

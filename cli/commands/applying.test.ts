@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { KINDS } from '../../proto/index.ts';
 import { CliUnderTest } from '../../test/harness/cli-under-test.ts';
 
 let cli: CliUnderTest;
@@ -105,10 +106,7 @@ const refused: readonly [readonly string[], string][] = [
     ['--prune', '--all', '--prune-allowlist=Pod'],
     'invalid --prune-allowlist "Pod": write group/version/Kind, such as core/v1/ConfigMap',
   ],
-  [
-    ['--overwrite=false'],
-    '--overwrite=false is not served: apply gives live fields the values of the files; "skiff diff" shows what that changes',
-  ],
+  [['--overwrite=maybe'], '--overwrite must be true or false, not "maybe"'],
 ];
 test.each(refused)('refused: apply %j', async (args, message) => {
   const { code, stderr } = await cli.run(['apply', '-f', '-', ...args], { stdin: configMap('refused') });
@@ -122,6 +120,25 @@ test('a kustomization among the files is told to be one', async () => {
   );
   const stdin = 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n';
   expect((await cli.run(['apply', '-f', '-'], { stdin })).stderr).toContain('this is a kustomization, no object');
+});
+
+test('--overwrite=false keeps what others changed, and says where', async () => {
+  const text = (value: string): string =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept}\ndata:\n  a: "1"\n  b: "${value}"\n`;
+  await cli.apply(text('1'));
+  await cli.ok('label', 'cm', 'kept', 'by=hand');
+  const file = cli.file('kept.yaml', text('2'));
+  expect(await cli.ok('apply', '-f', file, '--overwrite=false')).toBe('configmap/kept configured\n');
+  const at = { namespace: 'default', name: 'kept' };
+  await cli.system.patch(KINDS.ConfigMap, at, { type: 'merge', body: { data: { a: 'hand' } } });
+  expect(await cli.run(['apply', '-f', file, '--overwrite=false'])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      'error: DIR/kept.yaml:5:6: it was changed to "hand" since the last apply, and --overwrite is false\n' +
+      '    5 |   a: "1"\n      |      ^\n',
+  });
+  expect(await cli.ok('apply', '-f', file)).toBe('configmap/kept configured\n');
 });
 
 test('prune needs to be told how far', async () => {

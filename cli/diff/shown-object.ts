@@ -1,7 +1,5 @@
+import { LAST_APPLIED } from '../create/last-applied.ts';
 import { isJsonObject, type JsonObject } from '../manifest/json-value.ts';
-
-/** Where plain apply keeps what was applied last: it repeats what the difference shows, and holds secrets in clear. */
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** One object as it is and as it would be; undefined where there is none. */
 export interface ObjectPair {
@@ -25,6 +23,7 @@ function withoutBookkeeping(object: JsonObject, managedFields: boolean): JsonObj
   const { annotations, ...metadata } = object.metadata;
   if (!managedFields) Reflect.deleteProperty(metadata, 'managedFields');
   if (!isJsonObject(annotations)) return { ...object, metadata };
+  // What was applied last repeats what the difference shows, and holds secrets in clear.
   const { [LAST_APPLIED]: _, ...rest } = annotations;
   const kept = Object.keys(rest).length === 0 ? {} : { annotations: rest };
   return { ...object, metadata: { ...metadata, ...kept } };

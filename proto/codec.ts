@@ -293,8 +293,11 @@ function writeElement(field: FieldSchema, raw: unknown): Json {
 }
 
 function writeUnion(field: FieldSchema, value: Loose): Json {
-  const there = messageSchema(field.type).fields.find((one) => value[one.name] !== undefined);
-  return there === undefined ? {} : (writeField(there, value[there.name]) ?? {});
+  const { fields } = messageSchema(field.type);
+  const there = fields.find((one) => value[one.name] !== undefined);
+  if (there !== undefined) return writeField(there, value[there.name]) ?? {};
+  // Of the alternatives only a list can be empty on the wire.
+  return fields.some((one) => one.cardinality === 'list') ? [] : {};
 }
 
 function zeroJson(field: FieldSchema): Json {

@@ -10,6 +10,9 @@ const LEGACY_SIGNER = 'kubernetes.io/legacy-unknown';
 
 /** Conditions that can only ever be true. */
 const FINAL: readonly string[] = ['Approved', 'Denied', 'Failed'];
+
+/** Those that only who approves or denies may write. */
+const DECISIONS: readonly string[] = ['Approved', 'Denied'];
 const STATUSES = ['True', 'False', 'Unknown'];
 
 /** What is wrong with the name of a signer that is given. */
@@ -50,12 +53,23 @@ export function validateConditions(conditions: readonly Condition[]): ErrorCause
   });
 }
 
-/** Once approved, denied or failed, a request stays so. */
-export function validateConditionsUpdate(conditions: readonly Condition[], old: readonly Condition[]): ErrorCause[] {
-  const kept = new Set(conditions.map(({ type }) => type));
-  return old
-    .filter(({ type = '' }) => FINAL.includes(type) && !kept.has(type))
-    .map(({ type = '' }) =>
-      forbidden('status.conditions', `updates may not remove a condition of type ${JSON.stringify(type)}`),
-    );
+/**
+ * What may not change of the conditions: once approved, denied or failed, a request stays so; and only who approves or denies
+ * may say so, through the subresource for that.
+ */
+export function validateConditionsUpdate(
+  conditions: readonly Condition[],
+  old: readonly Condition[],
+  { approves }: { readonly approves: boolean },
+): ErrorCause[] {
+  const field = 'status.conditions';
+  const final = (list: readonly Condition[]): string[] =>
+    list.map(({ type = '' }) => type).filter((type) => FINAL.includes(type));
+  const [before, after] = [final(old), final(conditions)];
+  const removed = before.filter((type) => !after.includes(type));
+  const added = after.filter((type) => !before.includes(type) && DECISIONS.includes(type) && !approves);
+  return [
+    ...removed.map((type) => forbidden(field, `updates may not remove a condition of type ${JSON.stringify(type)}`)),
+    ...added.map((type) => forbidden(field, `updates may not add a condition of type ${JSON.stringify(type)}`)),
+  ];
 }

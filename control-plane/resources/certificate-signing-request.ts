@@ -6,7 +6,7 @@ import { validateConditions, validateConditionsUpdate, validateSignerName } from
 import { ageColumn, NONE, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { changedFields } from './validation/changed-fields.ts';
-import { duplicate, invalid, notSupported, required } from './validation/field-errors.ts';
+import { duplicate, forbidden, invalid, notSupported, required } from './validation/field-errors.ts';
 import { immutable } from './validation/immutable.ts';
 import { isDerSequence, readPem } from './validation/pem.ts';
 
@@ -106,10 +106,19 @@ function plain(value: unknown): unknown {
 function validateStatus(
   { status = {} }: certificatesv1.CertificateSigningRequest,
   { status: old = {} }: certificatesv1.CertificateSigningRequest,
+  subresource = 'status',
 ): ErrorCause[] {
   const { certificate, conditions = [] } = status;
-  const causes = [...validateConditions(conditions), ...validateConditionsUpdate(conditions, old.conditions ?? [])];
+  const approves = subresource === 'approval';
   const before = old.certificate ?? new Uint8Array();
+  const causes = [
+    ...validateConditions(conditions),
+    ...validateConditionsUpdate(conditions, old.conditions ?? [], { approves }),
+  ];
+  if (approves) {
+    const same = plain(certificate ?? new Uint8Array()) === plain(before);
+    return same ? causes : [...causes, forbidden('status.certificate', 'updates may not set certificate content')];
+  }
   if (before.length > 0) causes.push(...immutable('status.certificate', plain(certificate), plain(before)));
   else if (certificate !== undefined && certificate.length > 0) {
     const blocks = readPem(certificate);
@@ -137,7 +146,7 @@ function durationText({ spec }: certificatesv1.CertificateSigningRequest): strin
 /** The definition of CertificateSigningRequest. */
 export const certificateSigningRequest: ResourceDefinition<certificatesv1.CertificateSigningRequest> = {
   type: KINDS.CertificateSigningRequest,
-  subresources: { status: true },
+  subresources: { status: true, approval: true },
   prepareForCreate,
   prepareForUpdate,
   validate,

@@ -434,8 +434,10 @@ describe('a certificate signing request', () => {
   type Request = certificatesv1.CertificateSigningRequest;
   const withStatus = (status: Json): Request =>
     readObject<Request>(withValue(valid('CertificateSigningRequest'), 'status', status));
-  const problems = (status: Json, old: Json): string[] =>
-    (csr.validateStatusUpdate?.(withStatus(status), withStatus(old)) ?? []).map((c) => `${c.field}: ${c.message}`);
+  const problems = (status: Json, old: Json, subresource = 'status'): string[] =>
+    (csr.validateStatusUpdate?.(withStatus(status), withStatus(old), subresource) ?? []).map(
+      (c) => `${c.field}: ${c.message}`,
+    );
   const condition = (type: string, status = 'True'): Json => ({ type, status });
 
   it('is signed with the name of who made it, which nobody changes', () => {
@@ -448,19 +450,30 @@ describe('a certificate signing request', () => {
     expect(next.spec).toEqual(object.spec);
   });
 
-  it('is approved or denied once', () => {
-    expect(problems({ conditions: [condition('Approved')] }, {})).toEqual([]);
+  it('is approved or denied once, by who may', () => {
+    const approve = (status: Json, old: Json): string[] => problems(status, old, 'approval');
+    expect(approve({ conditions: [condition('Approved')] }, {})).toEqual([]);
     expectProblem(
-      problems({ conditions: [condition('Approved'), condition('Denied')] }, {}),
+      problems({ conditions: [condition('Approved')] }, {}),
+      'status.conditions: Forbidden: updates may not add a condition of type "Approved"',
+    );
+    expect(problems({ conditions: [condition('Failed')] }, {})).toEqual([]);
+    expect(problems({ conditions: [condition('Denied')] }, { conditions: [condition('Denied')] })).toEqual([]);
+    expectProblem(
+      approve({ conditions: [condition('Approved'), condition('Denied')] }, {}),
       'status.conditions[1].type: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
     );
     expectProblem(
-      problems({ conditions: [condition('Approved', 'False')] }, {}),
+      approve({ conditions: [condition('Approved', 'False')] }, {}),
       'status.conditions[0].status: Unsupported value: "False": supported values: "True"',
     );
     expectProblem(
-      problems({ conditions: [] }, { conditions: [condition('Denied')] }),
+      approve({ conditions: [] }, { conditions: [condition('Denied')] }),
       'status.conditions: Forbidden: updates may not remove a condition of type "Denied"',
+    );
+    expectProblem(
+      approve({ certificate: pem('CERTIFICATE', sequence) }, {}),
+      'status.certificate: Forbidden: updates may not set certificate content',
     );
   });
 

@@ -79,6 +79,8 @@ export interface ResourceDefinition<T extends KubeObject> {
   /** Further verbs' subresources besides the object itself. */
   readonly subresources?: {
     readonly status?: boolean;
+    /** A second way to write the status: the decision about a request, which the status itself may not change. */
+    readonly approval?: boolean;
     readonly scale?: ScaleDefinition<T>;
     readonly binding?: boolean;
     readonly eviction?: boolean;
@@ -117,8 +119,8 @@ export interface ResourceDefinition<T extends KubeObject> {
   readonly validateCreate?: (object: T) => ErrorCause[];
   /** Everything that may not change from `old` to `object`. Runs besides {@link validate}. */
   readonly validateUpdate?: (object: T, old: T) => ErrorCause[];
-  /** The same for a write of the status subresource. */
-  readonly validateStatusUpdate?: (object: T, old: T) => ErrorCause[];
+  /** The same for a write of the status; `subresource` is `status` or `approval`, the former when left out. */
+  readonly validateStatusUpdate?: (object: T, old: T, subresource?: string) => ErrorCause[];
   /** Lines of warning for the person; unsupported fields are warned of from the schema already. */
   readonly warnings?: (object: T) => string[];
   /** Names are checked with this rule; `dnsSubdomain` unless said. */

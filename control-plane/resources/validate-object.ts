@@ -27,11 +27,15 @@ export function validateObjectUpdate(definition: AnyDefinition, object: KubeObje
   ]);
 }
 
-/** Everything wrong with a write of the status. */
-export function validateObjectStatus(definition: AnyDefinition, object: KubeObject, old: KubeObject): ErrorCause[] {
+/** Everything wrong with a write of the status through that subresource. */
+export function validateObjectStatus(
+  definition: AnyDefinition,
+  object: KubeObject,
+  { old, subresource }: { readonly old: KubeObject; readonly subresource: string },
+): ErrorCause[] {
   return distinct([
     ...validateMetadataUpdate(object.metadata, old.metadata),
-    ...(definition.validateStatusUpdate?.(object, old) ?? []),
+    ...(definition.validateStatusUpdate?.(object, old, subresource) ?? []),
   ]);
 }
 

@@ -31,7 +31,7 @@ export type ObjectEvent<T> =
 
 /** Options of a write. */
 export interface WriteOptions {
-  readonly subresource?: 'status' | 'scale' | 'binding' | 'eviction' | 'finalize';
+  readonly subresource?: 'status' | 'scale' | 'binding' | 'eviction' | 'finalize' | 'approval';
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly signal?: AbortSignal;

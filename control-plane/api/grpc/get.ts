@@ -10,7 +10,7 @@ import { objectReply, outputOf } from './reply.ts';
 import { scaleReply } from './scale-reply.ts';
 
 /** Subresources that are read as the object itself. */
-const WHOLE: ReadonlySet<string> = new Set(['', 'status', 'ephemeralcontainers']);
+const WHOLE: ReadonlySet<string> = new Set(['', 'status', 'approval', 'ephemeralcontainers']);
 
 /** Resources.Get */
 export function getVerb(services: ApiServices): UnaryVerb<apiv1.GetRequest> {

@@ -80,7 +80,9 @@ async function decideUntracked(
   const { definition, subresource } = request.target;
   const old = current.object;
   refuseOtherUid(definition, name, next, old);
-  if (subresource === 'status') return decideStatus(definition, name, { next, old });
+  if (subresource === 'status' || subresource === 'approval') {
+    return decideStatus(definition, name, { next, old, subresource });
+  }
   if (subresource === 'finalize') return decideFinalizers(definition, name, { next, old });
   if (subresource === 'ephemeralcontainers') return decideEphemeralContainers(services, request, { name, next, old });
   if (subresource !== '') throw badRequest(`the subresource "${subresource}" cannot be written in this way`);
@@ -109,13 +111,13 @@ function refuseOtherUid(definition: AnyDefinition, name: string, next: KubeObjec
 function decideStatus(
   definition: AnyDefinition,
   name: string,
-  { next, old }: { readonly next: LooseObject; readonly old: LooseObject },
+  { next, old, subresource }: { readonly next: LooseObject; readonly old: LooseObject; readonly subresource: string },
 ): Decision {
   const merged: LooseObject = { ...old };
   if (next.status === undefined) delete merged.status;
   else merged.status = next.status;
   definition.setDefaults?.(merged);
-  refuseInvalid(definition, name, validateObjectStatus(definition, merged, old));
+  refuseInvalid(definition, name, validateObjectStatus(definition, merged, { old, subresource }));
   return { type: 'put', object: merged, action: 'configured' };
 }
 
@@ -129,7 +131,7 @@ function decideFinalizers(
   const { finalizers } = specOf(next);
   const spec = Array.isArray(finalizers) && finalizers.length > 0 ? { ...rest, finalizers } : rest;
   const merged: LooseObject = { ...old, spec };
-  refuseInvalid(definition, name, validateObjectStatus(definition, merged, old));
+  refuseInvalid(definition, name, validateObjectStatus(definition, merged, { old, subresource: 'status' }));
   return decideEnd(merged);
 }
 

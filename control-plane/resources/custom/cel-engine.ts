@@ -40,8 +40,8 @@ const MAX_MATCH = 50_000_000;
 const MAX_FOUND = 10_000;
 /** Longest rule, in characters, as in Kubernetes' order of size. */
 const MAX_RULE = 20_000;
-/** Names of functions whose result may be longer than all that went in. */
-const GROWING: ReadonlySet<string> = new Set(['replace', 'join', 'format', '_+_']);
+/** Names of functions whose result may be as long as the product of what went in. */
+const GROWING: ReadonlySet<string> = new Set(['replace', 'join']);
 const MACROS_OF_NEWER_FORMS = /\.\?|\[\?|\boptional\./;
 
 let engine: Engine | undefined;
@@ -156,11 +156,21 @@ const MAX_COMPILED = 5_000;
 export function compileRule(rule: string): Compiled {
   let found = compiledRules.get(rule);
   if (found === undefined) {
-    found = compile(rule);
+    found = compileWithin(rule);
     if (compiledRules.size >= MAX_COMPILED) compiledRules.clear();
     compiledRules.set(rule, found);
   }
   return found;
+}
+
+/** A rule nested so deep that reading it runs out of stack is a mistake like another. */
+function compileWithin(rule: string): Compiled {
+  try {
+    return compile(rule);
+  } catch (err) {
+    if (err instanceof RangeError) return { mistake: 'it is nested too deep' };
+    throw err;
+  }
 }
 
 function compile(rule: string): Compiled {
@@ -175,8 +185,8 @@ function compile(rule: string): Compiled {
     if (MACROS_OF_NEWER_FORMS.test(rule)) return { unknown: 'optional values' };
     return { mistake: errorMessage(err) };
   }
-  const facts: Facts = { size: 0, depth: 0, growth: 0, usesOldSelf: false, unknown: undefined };
-  look(expr, { names, facts, depth: 0, growth: 0, bound: new Set(['self', 'oldSelf']) });
+  const facts: Facts = { size: 0, depth: 0, growth: 0, chain: 0, usesOldSelf: false, unknown: undefined };
+  look(expr, { names, facts, depth: 0, growth: 0, chain: 0 });
   if (facts.unknown !== undefined) return { unknown: facts.unknown };
   const run = cel.plan(env, expr);
   const evaluate: Program['evaluate'] = (values, size) => {
@@ -193,15 +203,17 @@ interface Facts {
   size: number;
   /** Loops within loops. */
   depth: number;
-  /** Calls that make texts longer, of results of such calls. */
+  /** Calls that multiply texts, of results of such calls. */
   growth: number;
+  /** Loops over what loops gave: each may double the texts in it. */
+  chain: number;
   usesOldSelf: boolean;
   unknown: string | undefined;
 }
 
-function estimate({ size, depth, growth }: Facts, value: ValueSize): number {
+function estimate({ size, depth, growth, chain }: Facts, value: ValueSize): number {
   const texts = growth < 2 ? 1 : value.characters ** (growth - 1);
-  return size * value.nodes ** depth * texts;
+  return size * value.nodes ** depth * texts * 2 ** chain;
 }
 
 interface Look {
@@ -209,7 +221,7 @@ interface Look {
   readonly facts: Facts;
   readonly depth: number;
   readonly growth: number;
-  readonly bound: ReadonlySet<string>;
+  readonly chain: number;
 }
 
 function look(expr: Expr | undefined, at: Look): void {
@@ -218,6 +230,7 @@ function look(expr: Expr | undefined, at: Look): void {
   facts.size += 1;
   facts.depth = Math.max(facts.depth, at.depth);
   facts.growth = Math.max(facts.growth, at.growth);
+  facts.chain = Math.max(facts.chain, at.chain);
   const { exprKind: kind } = expr;
   switch (kind.case) {
     case 'identExpr':
@@ -244,8 +257,8 @@ function look(expr: Expr | undefined, at: Look): void {
       return;
     case 'comprehensionExpr': {
       const { iterRange, accuInit, loopCondition, loopStep, result } = kind.value;
-      const inner = { ...at, depth: at.depth + 1, growth: 0 };
-      look(iterRange, at);
+      const inner = { ...at, depth: at.depth + 1 };
+      look(iterRange, { ...at, chain: at.chain + 1 });
       for (const one of [accuInit, loopCondition, loopStep, result]) look(one, inner);
       return;
     }

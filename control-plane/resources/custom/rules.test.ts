@@ -56,6 +56,8 @@ describe('a rule', () => {
       { labels: { type: 'object', additionalProperties: { type: 'string' } } },
       { labels: { 'a-b': 'c' } },
     ],
+    ['(self.s + "-" + self.s + "-" + self.s + "-" + self.s).size() > 4000', TEXTS, { s: 'x'.repeat(1_000) }],
+    ['self.list.filter(x, x != "").map(x, x + "!").all(x, x.endsWith("!"))', TEXTS, { list: ['a', '', 'b'] }],
     ['self.ratio > 0.5', { ratio: { type: 'number' } }, { ratio: 1 }],
   ])('%s holds', (rule, properties, spec) => {
     expect(found(withRule(rule, properties), spec)).toEqual([]);
@@ -143,12 +145,14 @@ describe('a rule', () => {
 
   test.each<[string, JsonObject, Json]>([
     ['loops within loops', TEXTS, { list: Array.from({ length: 5_000 }, (_, i) => `${i}`) }],
-    ['texts that double', TEXTS, { s: 'x'.repeat(100_000) }],
+    ['texts that double in a row of loops', TEXTS, { s: 'x' }],
+    ['texts that multiply', TEXTS, { s: 'x'.repeat(100_000) }],
     ['a pattern over a long text', TEXTS, { s: 'a'.repeat(2_000_000) }],
   ])('that would take too long is refused at once: %s', (what, properties, spec) => {
     const rules: Readonly<Record<string, string>> = {
       'loops within loops': 'self.list.all(a, self.list.all(b, self.list.all(c, a != b || b != c || true)))',
-      'texts that double': 'self.s.replace("x", self.s).replace("x", self.s).replace("x", self.s) != ""',
+      'texts that double in a row of loops': `[self.s]${'.map(x, x + x)'.repeat(60)} != []`,
+      'texts that multiply': 'self.s.replace("x", self.s).replace("x", self.s).replace("x", self.s) != ""',
       'a pattern over a long text': 'self.s.matches("(.{900}){1}b")',
     };
     const began = performance.now();
@@ -169,6 +173,20 @@ describe('in a definition', () => {
     const [problem] = ruleProblems(schema('self =='), 's');
     expect(problem).toMatchObject({ field: `${AT}.rule` });
     expect(problem?.message).toMatch(/^Invalid value: "self ==": compilation failed: /);
+  });
+
+  test.each([
+    ['parentheses', `${'('.repeat(9_000)}true${')'.repeat(9_000)}`],
+    ['negations', `${'!'.repeat(19_000)}true`],
+    ['members', `self${'.a'.repeat(9_000)} == 1`],
+    ['sums', `1${' + 1'.repeat(4_000)} == 1`],
+    ['length', `self == "${'a'.repeat(30_000)}"`],
+  ])('a rule of endless %s is refused or harmless', (_name, rule) => {
+    const began = performance.now();
+    const problems = ruleProblems(schema(rule), 's');
+    const check = (): unknown => validateRules(compileSchema(schema(rule)), { a: ['x'] });
+    if (problems.length === 0) expect(check).not.toThrow();
+    expect(performance.now() - began).toBeLessThan(3_000);
   });
 
   test.each([

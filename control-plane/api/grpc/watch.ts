@@ -10,7 +10,7 @@ import { columnsOf, jsonOf, outputOf, rowOf } from './reply.ts';
 import { packOtherWatchEvent, packWatchEvent } from './wire.ts';
 
 /** Most bytes in one reply, beyond its first event: one reply, copied, is what each slow watcher costs. */
-const MAX_REPLY_BYTES = 16 * 1024;
+const MAX_REPLY_BYTES = 32 * 1024;
 
 const EVENT_TYPES = {
   ADDED: apiv1.EventType.ADDED,

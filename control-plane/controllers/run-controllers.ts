@@ -70,7 +70,13 @@ function listenedTo(served: ServedKinds): { readonly kinds: ServedKinds; readonl
   const close = (): void => {
     for (const remove of removals) remove();
   };
-  return { kinds: { list: () => served.list(), find: (version, kind) => served.find(version, kind), onChange }, close };
+  const kinds: ServedKinds = {
+    list: () => served.list(),
+    find: (version, kind) => served.find(version, kind),
+    scaleOf: (version, kind) => served.scaleOf?.(version, kind),
+    onChange,
+  };
+  return { kinds, close };
 }
 
 interface StartOptions {

@@ -1,6 +1,7 @@
 /** The kinds that the generic controllers look after: all that are served, also those that come while they run. */
-import type { ResourceType } from '../../proto/index.ts';
+import type { KubeObject, ResourceType } from '../../proto/index.ts';
 import type { KindRegistry } from '../api/services.ts';
+import type { ScaleDefinition } from '../resources/definition.ts';
 
 /** See the top of the file. */
 export interface ServedKinds {
@@ -8,6 +9,8 @@ export interface ServedKinds {
   list(): readonly ResourceType[];
   /** The stored type of a kind named in any version that is served; undefined when it is not served. */
   find(apiVersion: string, kind: string): ResourceType | undefined;
+  /** Where stored objects of a kind say how many replicas they want; undefined when it cannot be scaled. Absent: none can. */
+  readonly scaleOf?: (apiVersion: string, kind: string) => ScaleDefinition<KubeObject> | undefined;
   /** Calls `listener` after kinds have come or gone, until the function returned is called. */
   onChange(listener: () => void): () => void;
 }
@@ -19,6 +22,12 @@ export function servedKinds(registry: Pick<KindRegistry, 'definitions' | 'findDe
     find: (apiVersion, kind) => {
       const definition = registry.findDefinition(apiVersion, kind);
       return definition?.storedAs?.type ?? definition?.type;
+    },
+    scaleOf: (apiVersion, kind) => {
+      const definition = registry.findDefinition(apiVersion, kind);
+      const stored = definition?.storedAs?.type;
+      return (stored === undefined ? definition : registry.findDefinition(stored.apiVersion, stored.kind))?.subresources
+        ?.scale;
     },
     onChange: (listener) => registry.onChange?.(listener) ?? (() => undefined),
   };

@@ -66,6 +66,12 @@ describe.skipIf(apiUnavailable() !== undefined)('evictions', () => {
       ),
       dryRun,
     });
+  const send = (object: JsonObject) =>
+    connection.unary(apiv1.ResourcesService.create, {
+      target: { apiVersion: String(object.apiVersion), kind: String(object.kind) },
+      json: Buffer.from(JSON.stringify(object)),
+      output: apiv1.Output.JSON,
+    });
   const isGoing = async (namespace: string, name: string): Promise<boolean> =>
     (await client.get(KINDS.Pod, { namespace, name })).metadata?.deletionTimestamp !== undefined;
 
@@ -181,5 +187,46 @@ describe.skipIf(apiUnavailable() !== undefined)('evictions', () => {
       { type: 'merge', body: { spec: { replicas: 5 } } },
     );
     await settled(namespace, { expectedPods: 5, desiredHealthy: 4 });
+  });
+
+  test('count what any owner that can be scaled wants, and allow nothing when an owner cannot say', async () => {
+    const namespace = await makeNamespace();
+    await send({
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'crews.evict.example.com' },
+      spec: {
+        group: 'evict.example.com',
+        scope: 'Namespaced',
+        names: { plural: 'crews', singular: 'crew', kind: 'Crew' },
+        versions: [
+          {
+            name: 'v1',
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+            subresources: { scale: { specReplicasPath: '.spec.hands', statusReplicasPath: '.status.hands' } },
+          },
+        ],
+      },
+    });
+    const crew = { apiVersion: 'evict.example.com/v1', kind: 'Crew', metadata: { name: 'c', namespace } };
+    const made = await waitFor('the kind', () => send({ ...crew, spec: { hands: 4 } }).catch(() => undefined));
+    const { metadata } = JSON.parse(made.json?.toString() ?? '') as { metadata: { uid: string } };
+    const owner = (uid: string, kind: string, apiVersion: string) => ({
+      ownerReferences: [{ apiVersion, kind, name: 'c', uid, controller: true }],
+    });
+    for (const name of ['a', 'b', 'c', 'd']) {
+      await runPod(namespace, name, true, owner(metadata.uid, 'Crew', 'evict.example.com/v1'));
+    }
+    await makeBudget(namespace, { maxUnavailable: '25%' });
+    await settled(namespace, { expectedPods: 4, desiredHealthy: 3, disruptionsAllowed: 1 });
+    const config = await client.create(KINDS.ConfigMap, { metadata: { name: 'c', namespace } });
+    await runPod(namespace, 'e', true, owner(config.metadata?.uid ?? '', 'ConfigMap', 'v1'));
+    const failed = await settled(namespace, { disruptionsAllowed: 0 });
+    expect(failed.status?.conditions?.[0]).toMatchObject({
+      reason: 'SyncFailed',
+      message: `ConfigMap.v1 ${namespace}/c does not implement the scale subresource`,
+    });
   });
 });

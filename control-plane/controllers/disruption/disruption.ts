@@ -19,7 +19,6 @@ import {
   type policyv1,
   type ResourceType,
 } from '../../../proto/index.ts';
-import { findDefinition } from '../../resources/registry.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 import { controllerOf } from '../ownership.ts';
 import { isReady } from '../pod-state.ts';
@@ -37,7 +36,7 @@ export const disruptionController: ControllerDefinition = { name: NAME, create }
 class ScaleUnknown extends Error {}
 
 function create(context: ControllerContext): Controller {
-  const { client, informers, clock } = context;
+  const { client, informers, kinds, clock } = context;
   const queue = new WorkQueue({ clock });
   const budgets = informers.of(KINDS.PodDisruptionBudget);
   const pods = informers.of(KINDS.Pod);
@@ -99,17 +98,21 @@ function create(context: ControllerContext): Controller {
   }
 
   /** The workload that decides the number: the Deployment of a ReplicaSet, or the owner itself. Undefined when it is gone. */
-  async function topOwner(namespace: string, reference: metav1.OwnerReference, signal: AbortSignal) {
+  async function topOwner(
+    namespace: string,
+    reference: metav1.OwnerReference,
+    signal: AbortSignal,
+  ): Promise<{ readonly uid: string; readonly replicas: number } | undefined> {
     const { apiVersion = '', kind = '', name = '', uid = '' } = reference;
-    const definition = findDefinition(apiVersion, kind);
-    const scale = definition?.subresources?.scale;
-    if (definition === undefined || scale === undefined) {
+    const type = kinds.find(apiVersion, kind);
+    const scale = kinds.scaleOf?.(apiVersion, kind);
+    if (type === undefined || scale === undefined) {
       throw new ScaleUnknown(`${kind}.${apiVersion} ${namespace}/${name} does not implement the scale subresource`);
     }
-    const owner = await ignoreNotFound(client.get(definition.type, { namespace, name }, signal));
+    const owner = await ignoreNotFound(client.get(type, { namespace, name }, signal));
     if (owner === undefined || owner.metadata?.uid !== uid) return undefined;
     const above = controllerOf(owner);
-    if (above !== undefined && findDefinition(above.apiVersion ?? '', above.kind ?? '')?.subresources?.scale) {
+    if (above !== undefined && kinds.scaleOf?.(above.apiVersion ?? '', above.kind ?? '') !== undefined) {
       return topOwner(namespace, above, signal);
     }
     return { uid, replicas: scale.specReplicas(owner) };

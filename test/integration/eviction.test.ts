@@ -66,9 +66,9 @@ describe.skipIf(apiUnavailable() !== undefined)('evictions', () => {
       ),
       dryRun,
     });
-  const send = (object: JsonObject) =>
+  const send = (object: JsonObject & { apiVersion: string; kind: string }) =>
     connection.unary(apiv1.ResourcesService.create, {
-      target: { apiVersion: String(object.apiVersion), kind: String(object.kind) },
+      target: { apiVersion: object.apiVersion, kind: object.kind },
       json: Buffer.from(JSON.stringify(object)),
       output: apiv1.Output.JSON,
     });

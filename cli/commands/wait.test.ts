@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CliResult, CliUnderTest } from '../../test/harness/cli-under-test.ts';
+import { CliUnderTest } from '../../test/harness/cli-under-test.ts';
+import type { CliResult } from '../../test/harness/run-skiff.ts';
 
 let cli: CliUnderTest;
 

@@ -1,18 +1,15 @@
 /** What the fuzzer runs against: a real server on a real etcd in this process, the command line beside it, and a corpus. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { writeConfig } from '../../cli/config/client-config.ts';
 import { encodeJson } from '../../cli/manifest/json-value.ts';
 import { parseManifests } from '../../cli/manifest/read-manifests.ts';
 import { SourceText } from '../../cli/manifest/source-text.ts';
-import { runCli } from '../../cli/run-cli.ts';
-import type { Terminal, TextOutput } from '../../cli/terminal.ts';
 import type { JsonObject } from '../../proto/index.ts';
-import type { CliResult } from '../harness/cli-under-test.ts';
 import { EXAMPLES } from '../harness/example-objects.ts';
+import { adminConfigFor } from '../harness/run-skiff.ts';
 import type { ServerUnderTest } from '../integration/api-server-under-test.ts';
 
 /** Manifests to begin from: as texts and as objects. */
@@ -54,37 +51,8 @@ function objectsOf(name: string, text: string): JsonObject[] {
 /** Writes the configuration of a command line that talks to `under`. */
 export function writeCliConfig(under: ServerUnderTest): string {
   const file = join(under.root, 'config');
-  const { ca, admin } = under.server.pki;
-  const context = {
-    endpoints: [under.endpoint],
-    certificateAuthority: ca,
-    clientCertificate: admin.cert,
-    clientKey: admin.key,
-  };
-  writeConfig(file, { apiVersion: 'skiff/v1', kind: 'Config', currentContext: 'fuzz', contexts: { fuzz: context } });
+  writeConfig(file, adminConfigFor(under.endpoint, under.server.pki));
   return file;
-}
-
-/** Runs `skiff <args>` in this process with `stdin`. */
-export async function runSkiff(configFile: string, args: readonly string[], stdin: string): Promise<CliResult> {
-  const written = { stdout: '', stderr: '' };
-  const output = (name: 'stdout' | 'stderr'): TextOutput => ({
-    write: (piece) => {
-      written[name] += Buffer.from(piece).toString('utf8');
-    },
-    isTerminal: false,
-    columns: () => 80,
-  });
-  const terminal: Terminal = {
-    stdin: Readable.from([Buffer.from(stdin)]),
-    stdout: output('stdout'),
-    stderr: output('stderr'),
-    env: { SKIFF_CONFIG: configFile, HOME: '/nonexistent' },
-    now: () => Date.now(),
-    signal: new AbortController().signal,
-  };
-  const code = await runCli(args, terminal);
-  return { code, ...written };
 }
 
 /** Bytes in use after everything that can be freed was. */

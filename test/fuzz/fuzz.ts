@@ -10,7 +10,8 @@ import { validateObject } from '../../control-plane/resources/validate-object.ts
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import { ApiError, errorMessage, hasReason } from '../../lib/errors.ts';
 import { apiv1, fromJson, type Json, type JsonObject, type KubeObject } from '../../proto/index.ts';
-import { type Corpus, runSkiff } from './fuzz-world.ts';
+import { runSkiff } from '../harness/run-skiff.ts';
+import type { Corpus } from './fuzz-world.ts';
 import { mutateBytes } from './mutate-bytes.ts';
 import { mutateJson, pick, type Random, ValuePool } from './mutate-json.ts';
 import { mutateText } from './mutate-text.ts';
@@ -87,7 +88,10 @@ export class Fuzzer {
     const text = mutateText(random, pick(random, corpus.texts), pick(random, corpus.texts));
     const args = ['apply', '-f', '-', pick(random, ['--dry-run=server', '--dry-run=client', '--dry-run=server'])];
     if (random() < 0.3) args.push('--server-side');
-    const { code, stderr } = await runSkiff(configFile, args, text);
+    const { code, stderr } = await runSkiff(args, {
+      stdin: text,
+      env: { SKIFF_CONFIG: configFile, HOME: '/nonexistent' },
+    });
     if (code !== 0 && code !== 1) throw new Wrong(`exit code ${code}: ${stderr}`, text);
     if (code === 1 && !/error/i.test(stderr)) throw new Wrong(`failed without an error: ${stderr}`, text);
     if (/\n {4}at |Internal error|InternalError|undefined is not|Cannot read prop|is not a function/.test(stderr))

@@ -5,7 +5,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import {
   Server,
   ServerCredentials,
@@ -15,31 +14,12 @@ import {
 } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { type ClientConfig, writeConfig } from '../../cli/config/client-config.ts';
-import { runCli } from '../../cli/run-cli.ts';
-import type { Terminal, TextOutput } from '../../cli/terminal.ts';
 import { LocalResourceClient } from '../../control-plane/api/local-client.ts';
 import { readServerConfig } from '../../control-plane/config.ts';
 import { type LeaderTask, type RunningServer, startServer } from '../../control-plane/server.ts';
 import { MemoryStore } from '../../control-plane/store/memory/memory-store.ts';
 import { agentv1, allKinds, streamsv1 } from '../../proto/index.ts';
-
-/** What one command did. */
-export interface CliResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Surroundings of one command. */
-export interface CliRunOptions {
-  readonly stdin?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Standard output is a terminal of this many columns. */
-  readonly columns?: number;
-  readonly signal?: AbortSignal;
-  /** Told everything that is printed, as it comes. */
-  readonly onOutput?: (all: string) => void;
-}
+import { adminConfigFor, type CliResult, type CliRunOptions, runSkiff } from './run-skiff.ts';
 
 /** Answers of the played agent. */
 export interface PlayedAgent {
@@ -95,14 +75,7 @@ export class CliUnderTest {
 
   /** The config that commands use. */
   get config(): ClientConfig {
-    const { ca, admin } = this.server.pki;
-    const context = {
-      endpoints: [`127.0.0.1:${this.server.port}`],
-      certificateAuthority: ca,
-      clientCertificate: admin.cert,
-      clientKey: admin.key,
-    };
-    return { apiVersion: 'skiff/v1', kind: 'Config', currentContext: 'test', contexts: { test: context } };
+    return adminConfigFor(`127.0.0.1:${this.server.port}`, this.server.pki);
   }
 
   get configFile(): string {
@@ -117,29 +90,9 @@ export class CliUnderTest {
   }
 
   /** Runs `skiff <args>`. Paths of this test's folder are printed as DIR. */
-  async run(args: readonly string[], options: CliRunOptions = {}): Promise<CliResult> {
-    const stdout: Uint8Array[] = [];
-    const stderr: Uint8Array[] = [];
-    const text = (parts: readonly Uint8Array[]): string =>
-      Buffer.concat(parts).toString('utf8').replaceAll(this.dir, 'DIR');
-    const output = (into: Uint8Array[], columns: number | undefined): TextOutput => ({
-      write: (piece) => {
-        into.push(Buffer.from(piece));
-        options.onOutput?.(text(into));
-      },
-      isTerminal: columns !== undefined,
-      columns: () => columns ?? 80,
-    });
-    const terminal: Terminal = {
-      stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
-      stdout: output(stdout, options.columns),
-      stderr: output(stderr, undefined),
-      env: { SKIFF_CONFIG: this.configFile, HOME: this.dir, PATH: process.env.PATH, ...options.env },
-      now: () => Date.now(),
-      signal: options.signal ?? new AbortController().signal,
-    };
-    const code = await runCli(args, terminal);
-    return { code, stdout: text(stdout), stderr: text(stderr) };
+  run(args: readonly string[], options: CliRunOptions = {}): Promise<CliResult> {
+    const env = { SKIFF_CONFIG: this.configFile, HOME: this.dir, PATH: process.env.PATH, ...options.env };
+    return runSkiff(args, { ...options, env, mask: (text) => text.replaceAll(this.dir, 'DIR') });
   }
 
   /** Runs a command that must succeed and say nothing on standard error; what it printed. */

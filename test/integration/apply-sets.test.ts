@@ -1,19 +1,11 @@
 /** Sets of objects that need each other, on a real server and etcd: applied in any order, tried, compared, pruned, owned. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeConfig } from '../../cli/config/client-config.ts';
-import { runCli } from '../../cli/run-cli.ts';
-import type { TextOutput } from '../../cli/terminal.ts';
 import { LEADER_TASKS } from '../../control-plane/leader-tasks.ts';
+import { adminConfigFor, type CliResult, runSkiff } from '../harness/run-skiff.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
-
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 const CRD = `
 apiVersion: apiextensions.k8s.io/v1
@@ -47,42 +39,16 @@ describe.skipIf(apiUnavailable() !== undefined)('sets of objects', () => {
 
   beforeAll(async () => {
     under = await ServerUnderTest.start({ leaderTasks: LEADER_TASKS });
-    const { ca, admin } = under.server.pki;
-    const context = {
-      endpoints: [under.endpoint],
-      certificateAuthority: ca,
-      clientCertificate: admin.cert,
-      clientKey: admin.key,
-    };
-    const config = {
-      apiVersion: 'skiff/v1',
-      kind: 'Config',
-      currentContext: 'test',
-      contexts: { test: context },
-    } as const;
-    writeConfig(join(under.root, 'config'), config);
+    writeConfig(join(under.root, 'config'), adminConfigFor(under.endpoint, under.server.pki));
   });
   afterAll(() => under?.stop());
 
-  async function skiff(args: readonly string[], stdin = ''): Promise<Result> {
-    const text = { stdout: '', stderr: '' };
-    const output = (name: 'stdout' | 'stderr'): TextOutput => ({
-      write: (piece) => {
-        text[name] += Buffer.from(piece).toString('utf8').replaceAll(under.root, 'ROOT');
-      },
-      isTerminal: false,
-      columns: () => 80,
-    });
-    const code = await runCli(args, {
-      stdin: Readable.from([Buffer.from(stdin)]),
-      stdout: output('stdout'),
-      stderr: output('stderr'),
+  const skiff = (args: readonly string[], stdin = ''): Promise<CliResult> =>
+    runSkiff(args, {
+      stdin,
       env: { SKIFF_CONFIG: join(under.root, 'config'), PATH: process.env.PATH },
-      now: () => Date.now(),
-      signal: new AbortController().signal,
+      mask: (text) => text.replaceAll(under.root, 'ROOT'),
     });
-    return { code, ...text };
-  }
 
   async function ok(...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await skiff(args);

@@ -1,66 +1,22 @@
 /** Verbs of the command line whose behaviour depends on the real server and its store: what is created, changed and waited for. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeConfig } from '../../cli/config/client-config.ts';
-import { runCli } from '../../cli/run-cli.ts';
-import type { TextOutput } from '../../cli/terminal.ts';
+import { adminConfigFor, type CliResult, type CliRunOptions, runSkiff } from '../harness/run-skiff.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
-
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 describe.skipIf(apiUnavailable() !== undefined)('verbs on a real server', () => {
   let under: ServerUnderTest;
 
   beforeAll(async () => {
     under = await ServerUnderTest.start();
-    const { ca, admin } = under.server.pki;
-    const context = {
-      endpoints: [under.endpoint],
-      certificateAuthority: ca,
-      clientCertificate: admin.cert,
-      clientKey: admin.key,
-    };
-    writeConfig(join(under.root, 'config'), {
-      apiVersion: 'skiff/v1',
-      kind: 'Config',
-      currentContext: 'test',
-      contexts: { test: context },
-    });
+    writeConfig(join(under.root, 'config'), adminConfigFor(under.endpoint, under.server.pki));
   });
   afterAll(() => under?.stop());
 
-  async function skiff(
-    args: readonly string[],
-    more: { stdin?: string; signal?: AbortSignal; onOutput?: (all: string) => void } = {},
-  ): Promise<Result> {
-    let stdout = '';
-    let stderr = '';
-    const output = (write: (piece: string) => void): TextOutput => ({
-      write: (piece) => write(Buffer.from(piece).toString('utf8')),
-      isTerminal: false,
-      columns: () => 80,
-    });
-    const code = await runCli(args, {
-      stdin: Readable.from(more.stdin === undefined ? [] : [Buffer.from(more.stdin)]),
-      stdout: output((piece) => {
-        stdout += piece;
-        more.onOutput?.(stdout);
-      }),
-      stderr: output((piece) => {
-        stderr += piece;
-      }),
-      env: { SKIFF_CONFIG: join(under.root, 'config') },
-      now: () => Date.now(),
-      signal: more.signal ?? new AbortController().signal,
-    });
-    return { code, stdout, stderr };
-  }
+  const skiff = (args: readonly string[], options: CliRunOptions = {}): Promise<CliResult> =>
+    runSkiff(args, { ...options, env: { SKIFF_CONFIG: join(under.root, 'config') } });
 
   /** What the command printed; it must have worked. */
   async function ok(args: readonly string[], stdin?: string): Promise<string> {
@@ -173,7 +129,7 @@ describe.skipIf(apiUnavailable() !== undefined)('verbs on a real server', () => 
     const waited = skiff(['wait', '--for=jsonpath={.data.done}=yes', 'cm/first', '--timeout=60s']);
     under.killEtcd();
     // The store comes back by itself; until then writes are refused with a reason that says to try again.
-    let patched: Result;
+    let patched: CliResult;
     do patched = await skiff(['patch', 'cm', 'first', '-p', 'data: {done: "yes"}']);
     while (/ServiceUnavailable|Timeout/.test(patched.stderr));
     expect(patched).toEqual({ code: 0, stdout: 'configmap/first patched\n', stderr: '' });

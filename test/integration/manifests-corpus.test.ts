@@ -10,7 +10,8 @@ import { parseManifests } from '../../cli/manifest/read-manifests.ts';
 import { SourceText } from '../../cli/manifest/source-text.ts';
 import { LEADER_TASKS } from '../../control-plane/leader-tasks.ts';
 import { KINDS } from '../../proto/index.ts';
-import { type CliResult, CliUnderTest } from '../harness/cli-under-test.ts';
+import { CliUnderTest } from '../harness/cli-under-test.ts';
+import type { CliResult } from '../harness/run-skiff.ts';
 import { waitFor } from '../harness/wait.ts';
 
 const folder = process.env.SKIFF_MANIFEST_CORPUS ?? join(import.meta.dirname, '../../../shared/manifests');

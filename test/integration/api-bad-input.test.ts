@@ -153,6 +153,15 @@ describe.skipIf(apiUnavailable() !== undefined)('bad input', () => {
     ]);
   });
 
+  test('a key that is there twice is refused with its path', async () => {
+    const text = JSON.stringify(deployment()).replace('"image":"i:1"', '"image":"i:1","image":"i:2"');
+    const err = await failure(connection.unary(ResourcesService.apply, { json: Buffer.from(text) }));
+    expect([err.reason, err.message]).toEqual([
+      'BadRequest',
+      'strict decoding error: duplicate field "spec.template.spec.containers[0].image"',
+    ]);
+  });
+
   test('a change of an immutable selector names the field', async () => {
     await send(deployment());
     const labels = { app: 'web', more: 'y' };
@@ -260,6 +269,9 @@ describe.skipIf(apiUnavailable() !== undefined)('bad input', () => {
         patch: Buffer.from(text),
       });
     expect((await failure(patch('{'))).message).toMatch(/^the patch is not JSON: /);
+    expect((await failure(patch('{"data":{"a":"2","b":"","a":"3"}}'))).message).toBe(
+      'strict decoding error: duplicate field "data.a"',
+    );
     expect((await failure(patch('[]'))).message).toBe('the patch is not a JSON object');
     expect((await failure(patch('{"dat":{}}'))).message).toBe(
       'strict decoding error: unknown field "dat" (did you mean "data"?)',

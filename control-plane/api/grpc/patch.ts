@@ -1,9 +1,8 @@
-import { errorMessage } from '../../../lib/errors.ts';
-import { apiv1, type autoscalingv1, type Json, toJson } from '../../../proto/index.ts';
+import { apiv1, type autoscalingv1, toJson } from '../../../proto/index.ts';
 import { mergePatch } from '../../merge/merge-patch.ts';
 import { badRequest } from '../api-errors.ts';
 import { getObject } from '../read/get.ts';
-import { decodeJson } from '../request/decode.ts';
+import { decodeJson, parseStrictly } from '../request/decode.ts';
 import { resolveTarget } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
 import { checkFieldManager } from '../write/managed-fields/field-manager.ts';
@@ -27,7 +26,7 @@ export function patchVerb(services: ApiServices): UnaryVerb<apiv1.PatchRequest> 
     checkAccess(caller, 'patch', target);
     const type = TYPES.get(request.type ?? apiv1.PatchType.UNSPECIFIED);
     if (type === undefined) throw badRequest('the request names no type of patch (JSON, MERGE or STRATEGIC)');
-    const body = { type, patch: parsePatch(request.patch) };
+    const body = { type, patch: parseStrictly(request.patch ?? new Uint8Array(), 'patch') };
     const fieldManager = checkFieldManager('PatchOptions', request.fieldManager);
     const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, fieldManager, signal };
     const output = outputOf(request.output);
@@ -40,12 +39,4 @@ export function patchVerb(services: ApiServices): UnaryVerb<apiv1.PatchRequest> 
     }
     return writeReply(target, await patchObject(services, write, body), output);
   };
-}
-
-function parsePatch(bytes: Uint8Array | undefined): Json {
-  try {
-    return JSON.parse(Buffer.from(bytes ?? []).toString('utf8')) as Json;
-  } catch (err) {
-    throw badRequest(`the patch is not JSON: ${errorMessage(err)}`);
-  }
 }

@@ -11,6 +11,7 @@ import {
 } from '../../../proto/index.ts';
 import { checkAgainstSchema } from '../../resources/validation/schema-checks.ts';
 import { badRequest } from '../api-errors.ts';
+import { duplicateKeys } from './duplicate-keys.ts';
 import { normalize } from './inspect.ts';
 
 /** An object as it comes in a request: the typed message, or JSON text. */
@@ -66,14 +67,25 @@ export function normalizeTyped(messageName: string, value: object, keepUnknown: 
   if (causes.length > 0) throw strictDecodingError(causes);
 }
 
-/** Parses JSON text that must be an object. Throws `BadRequest`. */
-export function parseJson(bytes: Uint8Array): JsonObject {
+/** Parses JSON text, in which no object may name a key twice. `what` it is, for the error. Throws `BadRequest`. */
+export function parseStrictly(bytes: Uint8Array, what: string): Json {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   let json: Json;
   try {
-    json = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as Json;
+    json = JSON.parse(text) as Json;
   } catch (err) {
-    throw new ApiError('BadRequest', `the object is not JSON: ${errorMessage(err)}`, { cause: err });
+    throw new ApiError('BadRequest', `the ${what} is not JSON: ${errorMessage(err)}`, { cause: err });
   }
+  const twice = duplicateKeys(text, json);
+  if (twice.length === 0) return json;
+  throw strictDecodingError(
+    twice.map((field) => ({ field, reason: 'FieldValueDuplicate', message: `duplicate field "${field}"` })),
+  );
+}
+
+/** Parses JSON text that must be an object. Throws `BadRequest`. */
+export function parseJson(bytes: Uint8Array): JsonObject {
+  const json = parseStrictly(bytes, 'object');
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw badRequest('the object is not a JSON object');
   return json;
@@ -106,7 +118,9 @@ export function toCause(issue: DecodeIssue): ErrorCause {
 /** The refusal of an object that cannot be read strictly. */
 export function strictDecodingError(causes: readonly ErrorCause[]): ApiError {
   const parts = causes.map(({ field, reason, message }) =>
-    reason === 'FieldValueUnknown' || field === '' ? message : `${field}: ${message}`,
+    reason === 'FieldValueUnknown' || reason === 'FieldValueDuplicate' || field === ''
+      ? message
+      : `${field}: ${message}`,
   );
   return badRequest(`strict decoding error: ${parts.join(', ')}`, causes);
 }

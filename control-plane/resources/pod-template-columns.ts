@@ -16,9 +16,14 @@ export function containerColumns<T extends KubeObject>(
   ];
 }
 
-/** A label selector in a cell: `app=web,tier in (a,b)`, or `<none>`. */
+/** A label selector as text: `app=web,tier in (a,b)`; empty when it has no requirement. */
+export function selectorText(selector: metav1.LabelSelector | undefined): string {
+  return formatLabelSelector(labelRequirements(selector) ?? []);
+}
+
+/** A label selector in a cell: {@link selectorText}, or `<none>`. */
 export function selectorCell(selector: metav1.LabelSelector | undefined): string {
-  return formatLabelSelector(labelRequirements(selector) ?? []) || NONE;
+  return selectorText(selector) || NONE;
 }
 
 /** A map of labels in a cell: `app=web,tier=a`, or `<none>`. */

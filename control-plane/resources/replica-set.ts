@@ -1,43 +1,27 @@
 /** ReplicaSet: keeps a number of identical pods. */
 import type { ErrorCause } from '../../lib/errors.ts';
-import { formatLabelSelector, labelRequirements } from '../../lib/selectors.ts';
 import { type appsv1, KINDS, toJson } from '../../proto/index.ts';
-import { ageColumn, joined, NONE, nameColumn } from './columns.ts';
+import { ageColumn, nameColumn } from './columns.ts';
 import type { ColumnDefinition, ResourceDefinition, ScaleDefinition } from './definition.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
+import { containerColumns, selectorCell, selectorText } from './pod-template-columns.ts';
+import { replicaColumns, replicaScale } from './replicas.ts';
 import { notNegative, required } from './validation/field-errors.ts';
 import { immutable } from './validation/immutable.ts';
 import { validateWorkloadSelector } from './validation/labels.ts';
 
 type Workload = appsv1.ReplicaSet | appsv1.Deployment;
 
-/** A workload's selector in text form. */
-export function selectorText(workload: Workload): string {
-  return formatLabelSelector(labelRequirements(workload.spec?.selector) ?? []);
-}
-
-/** The wide columns of kinds with a pod template. */
+/** The wide columns of ReplicaSets and Deployments. */
 export const templateColumns: readonly ColumnDefinition<Workload>[] = [
-  { name: 'CONTAINERS', wide: true, cell: (o) => joined(containers(o).map((c) => c.name ?? '')) },
-  { name: 'IMAGES', wide: true, cell: (o) => joined(containers(o).map((c) => c.image ?? '')) },
-  { name: 'SELECTOR', wide: true, cell: (o) => selectorText(o) || NONE },
+  ...containerColumns<Workload>((o) => o.spec?.template),
+  { name: 'SELECTOR', wide: true, cell: (o) => selectorCell(o.spec?.selector) },
 ];
 
-function containers(workload: Workload) {
-  return workload.spec?.template?.spec?.containers ?? [];
-}
-
-/** The scale subresource of kinds with `spec.replicas`. */
-export const workloadScale: ScaleDefinition<Workload> = {
-  specReplicas: (o) => o.spec?.replicas ?? 0,
-  setSpecReplicas: (o, replicas) => {
-    o.spec = { ...o.spec, replicas };
-  },
-  statusReplicas: (o) => o.status?.replicas ?? 0,
-  selector: selectorText,
-};
+/** The scale subresource of ReplicaSets and Deployments. */
+export const workloadScale: ScaleDefinition<Workload> = replicaScale((o) => selectorText(o.spec?.selector));
 
 function setDefaults(object: appsv1.ReplicaSet): void {
   const spec = object.spec;
@@ -80,13 +64,6 @@ export const replicaSet: ResourceDefinition<appsv1.ReplicaSet> = {
   validate: (object) => validateWorkload(object, 'ReplicaSet'),
   validateUpdate: validateWorkloadUpdate,
   warnings: workloadWarnings,
-  columns: [
-    nameColumn,
-    { name: 'DESIRED', cell: (o) => String(o.spec?.replicas ?? 0) },
-    { name: 'CURRENT', cell: (o) => String(o.status?.replicas ?? 0) },
-    { name: 'READY', cell: (o) => String(o.status?.readyReplicas ?? 0) },
-    ageColumn,
-    ...templateColumns,
-  ],
+  columns: [nameColumn, ...replicaColumns, ageColumn, ...templateColumns],
   selectableFields: { 'status.replicas': (o) => String(o.status?.replicas ?? 0) },
 };

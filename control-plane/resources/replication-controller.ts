@@ -8,6 +8,7 @@ import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { containerColumns, labelsCell } from './pod-template-columns.ts';
+import { replicaColumns, replicaScale } from './replicas.ts';
 import { invalid, notNegative } from './validation/field-errors.ts';
 import { countsNotNegative, countsWithin } from './validation/status-counts.ts';
 
@@ -64,17 +65,10 @@ export const replicationController: ResourceDefinition<corev1.ReplicationControl
   type: KINDS.ReplicationController,
   subresources: {
     status: true,
-    scale: {
-      specReplicas: (o) => o.spec?.replicas ?? 0,
-      setSpecReplicas: (o, replicas) => {
-        o.spec = { ...o.spec, replicas };
-      },
-      statusReplicas: (o) => o.status?.replicas ?? 0,
-      selector: (o) => {
-        const pairs = Object.entries(o.spec?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
-        return pairs.sort().join(',');
-      },
-    },
+    scale: replicaScale((o) => {
+      const pairs = Object.entries(o.spec?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
+      return pairs.sort().join(',');
+    }),
   },
   setDefaults,
   prepareForCreate: (object) => {
@@ -89,9 +83,7 @@ export const replicationController: ResourceDefinition<corev1.ReplicationControl
   ],
   columns: [
     nameColumn,
-    { name: 'DESIRED', cell: (o) => String(o.spec?.replicas ?? 0) },
-    { name: 'CURRENT', cell: (o) => String(o.status?.replicas ?? 0) },
-    { name: 'READY', cell: (o) => String(o.status?.readyReplicas ?? 0) },
+    ...replicaColumns,
     ageColumn,
     ...containerColumns<corev1.ReplicationController>((o) => o.spec?.template),
     { name: 'SELECTOR', wide: true, cell: (o) => labelsCell(o.spec?.selector) },

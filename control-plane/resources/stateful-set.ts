@@ -9,7 +9,8 @@ import { claimWarnings, defaultClaim } from './persistent-volume-claim.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
-import { containerColumns, selectorCell } from './pod-template-columns.ts';
+import { containerColumns, selectorText } from './pod-template-columns.ts';
+import { replicaScale } from './replicas.ts';
 import { isNoPod, validateRollingCount } from './rolling-counts.ts';
 import { changesInWords, fieldChanges } from './validation/changed-fields.ts';
 import { byRule, forbidden, invalid, notNegative, required, unique } from './validation/field-errors.ts';
@@ -151,14 +152,7 @@ export const statefulSet: ResourceDefinition<appsv1.StatefulSet> = {
   nameRule: 'dnsLabel',
   subresources: {
     status: true,
-    scale: {
-      specReplicas: (o) => o.spec?.replicas ?? 0,
-      setSpecReplicas: (o, replicas) => {
-        o.spec = { ...o.spec, replicas };
-      },
-      statusReplicas: (o) => o.status?.replicas ?? 0,
-      selector: (o) => (o.spec?.selector === undefined ? '' : selectorCell(o.spec.selector)),
-    },
+    scale: replicaScale((o) => selectorText(o.spec?.selector)),
   },
   setDefaults,
   prepareForCreate: (object) => {

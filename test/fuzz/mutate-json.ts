@@ -174,7 +174,7 @@ function misspelt(random: Random, text: string): string {
   return pick(random, [
     text.slice(0, at) + text.slice(at + 1),
     `${text.slice(0, at)}x${text.slice(at)}`,
-    text.slice(0, at) + [...text.slice(at)].reverse().join(''),
+    text.slice(0, at) + text.slice(at).split('').reverse().join(''),
     text.toLowerCase(),
   ]);
 }

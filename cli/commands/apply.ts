@@ -1,7 +1,6 @@
 import { hasReason } from '../../lib/errors.ts';
 import { apiv1 } from '../../proto/api.ts';
 import type { WriteResult } from '../api/api-client.ts';
-import { inApplyOrder } from '../apply/apply-order.ts';
 import { applySet } from '../apply/apply-set.ts';
 import { isUnknownKind, ObjectSet } from '../apply/object-set.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
@@ -216,9 +215,4 @@ export function checkNamespace(manifest: Manifest, flag: string | undefined): vo
     `the namespace from the provided object "${manifest.namespace}" does not match the namespace "${flag}". ` +
     `You must pass '--namespace=${manifest.namespace}' to perform this operation.`;
   throw new ManifestError([manifest.problemAt('metadata.namespace', message)]);
-}
-
-/** Namespaces and definitions of kinds come before what needs them; see {@link inApplyOrder}. */
-export function namespacesFirst(manifests: readonly Manifest[]): Manifest[] {
-  return inApplyOrder(manifests);
 }

@@ -1,6 +1,6 @@
 /** Which fields differ between two states of an object. */
 import type { Json } from '../../proto/index.ts';
-import { emptySet, type FieldSet, fieldSet, isEmptySet, ownSet } from './field-set.ts';
+import { emptySet, type FieldSet, fieldSet, ownSet } from './field-set.ts';
 import { memberStep } from './fields-v1.ts';
 import { isObject, jsonEqual, member } from './json-value.ts';
 import { stepOf } from './list-steps.ts';
@@ -33,11 +33,6 @@ export function compareFields(node: SchemaNode, before: Json | undefined, after:
   if (from === undefined) return { ...inner, added: { own: true, children: inner.added.children } };
   if (to === undefined) return { ...inner, removed: { own: true, children: inner.removed.children } };
   return inner;
-}
-
-/** Whether there is no difference at all. */
-export function isUnchanged({ added, modified, removed }: FieldChanges): boolean {
-  return isEmptySet(added) && isEmptySet(modified) && isEmptySet(removed);
 }
 
 /** One value in place of another of a different form: what was inside goes, what is inside now comes. */

@@ -1,7 +1,6 @@
 /** Rules for IP addresses and ranges of them. Each gives what is wrong, as the end of `Invalid value: "x": …`. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { NameRule } from '../../../lib/name-rules.ts';
-import { cidr } from './texts.ts';
 
 /** An IPv4 address. */
 export const ipv4Address: NameRule = (text) => (isIPv4(text) ? [] : ['must be a valid IPv4 address']);
@@ -41,13 +40,6 @@ export function isStrictSubrange(inner: string, outer: string): boolean {
   return (
     Number(innerBits) > Number(outerBits) && ranges(outer).check(innerAddress, family === 'IPv4' ? 'ipv4' : 'ipv6')
   );
-}
-
-/** Whether `address` lies in the range. An invalid address or range holds nothing. */
-export function isInRange(address: string, range: string): boolean {
-  const family = familyOf(address);
-  if (family === undefined || cidr(range).length > 0) return false;
-  return ranges(range).check(address, family === 'IPv4' ? 'ipv4' : 'ipv6');
 }
 
 function ranges(...cidrs: readonly string[]): BlockList {

@@ -18,6 +18,11 @@ export function plus(a: Quantity, b: Quantity): Quantity {
   return { nano: a.nano + b.nano, family: a.nano === 0n ? b.family : a.family };
 }
 
+/** The larger of the two; the first when they are equal. */
+export function larger(a: Quantity, b: Quantity): Quantity {
+  return a.nano < b.nano ? b : a;
+}
+
 /** Adds `amounts` to `into`, in place. */
 export function addAll(into: Map<string, Quantity>, amounts: Amounts): void {
   for (const [name, amount] of amounts) into.set(name, plus(into.get(name) ?? ZERO, amount));
@@ -27,7 +32,7 @@ export function addAll(into: Map<string, Quantity>, amounts: Amounts): void {
 export function raiseTo(into: Map<string, Quantity>, amounts: Amounts): void {
   for (const [name, amount] of amounts) {
     const known = into.get(name);
-    if (known === undefined || known.nano < amount.nano) into.set(name, amount);
+    into.set(name, known === undefined ? amount : larger(known, amount));
   }
 }
 

@@ -1,18 +1,19 @@
 /** What a pod uses of the quotas of its namespace, under every name that is counted. */
+import { podTotals } from '../../lib/pod-total.ts';
 import type { Quantity } from '../../lib/quantity.ts';
 import type { corev1 } from '../../proto/index.ts';
-import { type Amounts, addAll, raiseTo, readAmounts } from './amounts.ts';
+import { type Amounts, addAll, larger, plus, readAmounts } from './amounts.ts';
 import { MUST_BE_SPECIFIED } from './quota-resources.ts';
 
 const NATIVE: ReadonlySet<string> = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
 /**
  * What the pod asks for: requests under `requests.<name>` and, for what every node has, under the bare name too; limits
- * under `limits.<name>`. Init containers run one after the other, beside the sidecars started before them.
+ * under `limits.<name>`.
  */
 export function computeUsage(spec: corev1.PodSpec | undefined): Map<string, Quantity> {
-  const requests = podTotal(spec, (container) => container.resources?.requests);
-  const limits = podTotal(spec, (container) => container.resources?.limits);
+  const requests = podAmounts(spec, (container) => container.resources?.requests);
+  const limits = podAmounts(spec, (container) => container.resources?.limits);
   for (const [name, amount] of readAmounts(spec?.resources?.requests)) requests.set(name, amount);
   for (const [name, amount] of readAmounts(spec?.resources?.limits)) limits.set(name, amount);
   addAll(requests, readAmounts(spec?.overhead));
@@ -46,27 +47,10 @@ function underQuotaNames(requests: Amounts, limits: Amounts): Map<string, Quanti
   return usage;
 }
 
-/** The larger of what the containers ask for together and what starting them takes. */
-export function podTotal(
+/** What the pod takes of the resources in the lists that `listOf` finds in its containers. */
+export function podAmounts(
   spec: corev1.PodSpec | undefined,
   listOf: (container: corev1.Container) => Readonly<Record<string, string>> | undefined,
 ): Map<string, Quantity> {
-  const sum = new Map<string, Quantity>();
-  for (const container of spec?.containers ?? []) addAll(sum, readAmounts(listOf(container)));
-  const sidecars = new Map<string, Quantity>();
-  const peak = new Map<string, Quantity>();
-  for (const container of spec?.initContainers ?? []) {
-    const amounts = readAmounts(listOf(container));
-    if (container.restartPolicy === 'Always') {
-      addAll(sum, amounts);
-      addAll(sidecars, amounts);
-      raiseTo(peak, sidecars);
-    } else {
-      const needed = new Map(sidecars);
-      addAll(needed, amounts);
-      raiseTo(peak, needed);
-    }
-  }
-  raiseTo(sum, peak);
-  return sum;
+  return podTotals(spec, (container) => readAmounts(listOf(container)), { plus, max: larger });
 }

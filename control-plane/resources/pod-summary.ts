@@ -1,4 +1,5 @@
 /** What `get pods` says about a pod in a word: its STATUS, READY and RESTARTS cells, with kubectl's rules. */
+import { isSidecar } from '../../lib/pod-total.ts';
 import type { corev1 } from '../../proto/index.ts';
 
 /** The cells of a pod. */
@@ -19,9 +20,7 @@ interface Tally {
 
 /** The cells of `pod`. */
 export function podSummary(pod: corev1.Pod): PodSummary {
-  const sidecars = new Set(
-    (pod.spec?.initContainers ?? []).filter((c) => c.restartPolicy === 'Always').map((c) => c.name),
-  );
+  const sidecars = new Set((pod.spec?.initContainers ?? []).filter(isSidecar).map((c) => c.name));
   const init = initProgress(pod, sidecars);
   let { status, tally } = init;
   if (init.reason !== undefined) status = init.reason;

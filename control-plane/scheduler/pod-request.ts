@@ -1,4 +1,5 @@
 /** What a pod asks of a node: resources and host ports, in numbers. */
+import { isSidecar, podTotals } from '../../lib/pod-total.ts';
 import { quantityMilli, quantityUnits } from '../../lib/quantity.ts';
 import type { corev1 } from '../../proto/index.ts';
 
@@ -8,6 +9,7 @@ export type Amounts = ReadonlyMap<string, number>;
 /** CPU and memory assumed for containers that ask for none, so that such pods spread, too. */
 const DEFAULT_CPU_MILLI = 100;
 const DEFAULT_MEMORY_BYTES = 200 * 1024 * 1024;
+const NUMBERS = { plus: (a: number, b: number) => a + b, max: (a: number, b: number) => Math.max(a, b) };
 
 /** One host port a pod occupies. */
 export interface HostPort {
@@ -37,15 +39,12 @@ export function parseAmounts(resources: ResourceMap): Map<string, number> {
   );
 }
 
-/**
- * The request of a pod: the larger of what its containers ask together and what its init containers need one after the
- * other beside the sidecars started before them; plus overhead. Requests of the whole pod take precedence where given.
- */
+/** The request of a pod: that of its containers, plus overhead. Requests of the whole pod take precedence where given. */
 export function podRequest(spec: corev1.PodSpec | undefined): PodRequest {
-  const amounts = total(spec, (container) => parseAmounts(container.resources?.requests));
+  const amounts = podTotals(spec, (container) => parseAmounts(container.resources?.requests), NUMBERS);
   const wholePod = parseAmounts(spec?.resources?.requests);
   for (const [name, amount] of wholePod) amounts.set(name, amount);
-  const spread = total(spec, (container) => withAssumed(parseAmounts(container.resources?.requests)));
+  const spread = podTotals(spec, (container) => withAssumed(parseAmounts(container.resources?.requests)), NUMBERS);
   const overhead = parseAmounts(spec?.overhead);
   for (const [name, amount] of overhead) {
     amounts.set(name, (amounts.get(name) ?? 0) + amount);
@@ -65,40 +64,8 @@ function withAssumed(amounts: Map<string, number>): Map<string, number> {
   return amounts;
 }
 
-function total(
-  spec: corev1.PodSpec | undefined,
-  requestOf: (container: corev1.Container) => Map<string, number>,
-): Map<string, number> {
-  const sum = new Map<string, number>();
-  for (const container of spec?.containers ?? []) add(sum, requestOf(container));
-  const sidecars = new Map<string, number>();
-  const peak = new Map<string, number>();
-  for (const container of spec?.initContainers ?? []) {
-    const request = requestOf(container);
-    if (container.restartPolicy === 'Always') {
-      add(sum, request);
-      add(sidecars, request);
-      raise(peak, sidecars);
-    } else {
-      const needed = new Map(sidecars);
-      add(needed, request);
-      raise(peak, needed);
-    }
-  }
-  raise(sum, peak);
-  return sum;
-}
-
-function add(into: Map<string, number>, amounts: Amounts): void {
-  for (const [name, amount] of amounts) into.set(name, (into.get(name) ?? 0) + amount);
-}
-
-function raise(into: Map<string, number>, amounts: Amounts): void {
-  for (const [name, amount] of amounts) into.set(name, Math.max(into.get(name) ?? 0, amount));
-}
-
 function hostPorts(spec: corev1.PodSpec | undefined): HostPort[] {
-  const sidecars = (spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
+  const sidecars = (spec?.initContainers ?? []).filter(isSidecar);
   return [...(spec?.containers ?? []), ...sidecars].flatMap((container) =>
     (container.ports ?? []).flatMap(({ hostPort = 0, hostIP = '', protocol = 'TCP' }) =>
       hostPort > 0 ? [{ ip: hostIP === '' ? '0.0.0.0' : hostIP, protocol, port: hostPort }] : [],

@@ -5,8 +5,9 @@
  *   no sandbox ─prepare─▶ init containers, one after the other ─▶ all containers ─▶ … ─▶ release (all ended for good)
  *   ending ─▶ stop containers ─▶ stop sidecars ─▶ finish (deleted), release (the object stays)
  */
+
+import { isSidecar } from '../../lib/pod-total.ts';
 import type { corev1 } from '../../proto/index.ts';
-import { isSidecar } from './pod-resources.ts';
 import { type ContainerView, type Ending, isAlive, type PodView, type Problem, UNTOUCHED } from './pod-state.ts';
 import { formatSeconds, nextRun, type RestartPolicy, restartPolicyOf, shouldRestart } from './restart-policy.ts';
 

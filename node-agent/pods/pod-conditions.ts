@@ -1,7 +1,7 @@
 /** The conditions of a pod. Pure. */
 import { rfc3339 } from '../../lib/clock.ts';
+import { isSidecar } from '../../lib/pod-total.ts';
 import type { corev1 } from '../../proto/index.ts';
-import { isSidecar } from './pod-resources.ts';
 import type { PodView } from './pod-state.ts';
 
 /** What the conditions are computed from. */

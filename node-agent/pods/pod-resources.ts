@@ -1,4 +1,5 @@
 /** What a pod's requests and limits mean for the kernel: quality of service, cgroup settings, who is killed first. */
+import { type Arithmetic, podTotal } from '../../lib/pod-total.ts';
 import type { QosClass } from '../../lib/qos.ts';
 import { quantityMilli, quantityUnits } from '../../lib/quantity.ts';
 import type { corev1 } from '../../proto/index.ts';
@@ -8,11 +9,6 @@ import type { ContainerResources } from '../runtime/runtime.ts';
 /** All containers that hold resources while the pod runs, init containers first. */
 export function allContainers(spec: corev1.PodSpec | undefined): readonly corev1.Container[] {
   return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
-}
-
-/** An init container that keeps running beside the others (`restartPolicy: Always`). */
-export function isSidecar(container: corev1.Container): boolean {
-  return container.restartPolicy === 'Always';
 }
 
 /** What one container may use. Without a request the limit counts as one, as everywhere in Kubernetes. */
@@ -30,27 +26,13 @@ export function containerResources(container: corev1.Container): ContainerResour
 export function podResources(spec: corev1.PodSpec | undefined, pidsLimit: number): ContainerResources {
   const cpuLimitMilli = podLimit(spec, (c) => quantityMilli(c.resources?.limits?.cpu));
   const memoryLimitBytes = podLimit(spec, (c) => quantityUnits(c.resources?.limits?.memory));
-  return { ...limitsOf(podTotal(spec, cpuRequestMilli), cpuLimitMilli, memoryLimitBytes), pidsLimit };
+  return { ...limitsOf(podTotal(spec, cpuRequestMilli, NUMBERS), cpuLimitMilli, memoryLimitBytes), pidsLimit };
 }
 
-/** Init containers run alone (but beside the sidecars before them), so the pod needs the larger of the two phases. */
-function podTotal(spec: corev1.PodSpec | undefined, amount: (container: corev1.Container) => number): number {
-  let sidecars = 0;
-  let initPeak = 0;
-  for (const container of spec?.initContainers ?? []) {
-    if (isSidecar(container)) {
-      sidecars += amount(container);
-      initPeak = Math.max(initPeak, sidecars);
-    } else {
-      initPeak = Math.max(initPeak, sidecars + amount(container));
-    }
-  }
-  const running = (spec?.containers ?? []).reduce((sum, container) => sum + amount(container), sidecars);
-  return Math.max(initPeak, running);
-}
+const NUMBERS: Arithmetic<number> = { zero: 0, plus: (a, b) => a + b, max: (a, b) => Math.max(a, b) };
 
 function podLimit(spec: corev1.PodSpec | undefined, amount: (container: corev1.Container) => number): number {
-  return allContainers(spec).every((container) => amount(container) > 0) ? podTotal(spec, amount) : 0;
+  return allContainers(spec).every((container) => amount(container) > 0) ? podTotal(spec, amount, NUMBERS) : 0;
 }
 
 function cpuRequestMilli(container: corev1.Container): number {

@@ -1,9 +1,10 @@
 /** The status of a pod in Kubernetes' words, from what its worker knows. Pure. */
+
+import { isSidecar } from '../../lib/pod-total.ts';
 import { qosClass } from '../../lib/qos.ts';
 import type { corev1 } from '../../proto/index.ts';
 import { isInitialized, isOver, type Plan, viewOf } from './plan.ts';
 import { podConditions } from './pod-conditions.ts';
-import { isSidecar } from './pod-resources.ts';
 import { type ContainerView, type Instance, isAlive, type PodView } from './pod-state.ts';
 import { restartPolicyOf } from './restart-policy.ts';
 

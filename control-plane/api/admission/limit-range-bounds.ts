@@ -1,7 +1,7 @@
 import { formatQuantity, parseQuantity, type Quantity } from '../../../lib/quantity.ts';
 import { type corev1, KINDS } from '../../../proto/index.ts';
 import { type Amounts, readAmounts } from '../../quota/amounts.ts';
-import { podTotal } from '../../quota/pod-usage.ts';
+import { podAmounts } from '../../quota/pod-usage.ts';
 import { forbidden } from '../api-errors.ts';
 import type { AdmissionStep } from './admission-step.ts';
 import { policyObjects } from './policy-objects.ts';
@@ -35,8 +35,8 @@ export function podProblems({ spec }: corev1.Pod, items: readonly corev1.LimitRa
     limits: readAmounts(resources?.limits),
   }));
   const whole: Asked = {
-    requests: podTotal(spec, (container) => container.resources?.requests),
-    limits: podTotal(spec, (container) => container.resources?.limits),
+    requests: podAmounts(spec, (container) => container.resources?.requests),
+    limits: podAmounts(spec, (container) => container.resources?.limits),
   };
   return items.flatMap((item) => {
     if (item.type === 'Container') return distinct(containers.flatMap((asked) => itemProblems(item, asked)));

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
-import type { ApiError } from '../../lib/errors.ts';
 import { apiv1, type corev1, KINDS } from '../../proto/index.ts';
+import { refusal } from '../harness/refusal.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
 
 const { ResourcesService } = apiv1;
@@ -36,13 +36,6 @@ describe.skipIf(apiUnavailable() !== undefined)('deletion', () => {
     });
   const remove = (name: string, more: apiv1.DeleteRequest = {}, resource = 'cm'): Promise<apiv1.ObjectReply> =>
     connection.unary(ResourcesService.delete, { target: target(resource, name), ...more });
-  const refusal = (reply: Promise<unknown>): Promise<ApiError> =>
-    reply.then(
-      () => {
-        throw new Error('the request was not refused');
-      },
-      (err: unknown) => err as ApiError,
-    );
 
   test('preconditions that do not hold are conflicts naming both, and change nothing', async () => {
     const made = await configMap('pre');

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
-import type { ApiError } from '../../lib/errors.ts';
 import { apiv1, type corev1, KINDS } from '../../proto/index.ts';
+import { refusal } from '../harness/refusal.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
 
 const { ResourcesService } = apiv1;
@@ -32,13 +32,6 @@ describe.skipIf(apiUnavailable() !== undefined)('lists', () => {
   }
   const list = (namespace: string, more: apiv1.ListRequest = {}): Promise<apiv1.ListReply> =>
     connection.unary(ResourcesService.list, { target: { apiVersion: 'v1', kind: 'ConfigMap', namespace }, ...more });
-  const refusal = (reply: Promise<unknown>): Promise<ApiError> =>
-    reply.then(
-      () => {
-        throw new Error('the request was not refused');
-      },
-      (err: unknown) => err as ApiError,
-    );
   const objects = (reply: apiv1.ListReply): corev1.ConfigMap[] =>
     (reply.items ?? []).map((item) => KINDS.ConfigMap.message.decode(item.object?.value ?? new Uint8Array()));
   const names = (reply: apiv1.ListReply): string[] => objects(reply).map((object) => object.metadata?.name ?? '');

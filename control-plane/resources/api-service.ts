@@ -86,6 +86,7 @@ export const apiService: ResourceDefinition<apiregistrationv1.APIService> = {
   type: KINDS.APIService,
   nameRule: 'pathSegment',
   subresources: { status: true },
+  metadataWithStatus: [],
   setDefaults,
   prepareForCreate,
   validate,

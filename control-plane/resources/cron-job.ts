@@ -9,6 +9,7 @@ import { jobSpecWarnings, validateJobSpec } from './job-rules.ts';
 import { podNameWarnings } from './name-warnings.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { containerColumns, selectorCell } from './pod-template-columns.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { timeZoneProblem } from './time-zone.ts';
 import { invalid, notNegative, notSupported } from './validation/field-errors.ts';
 import { validateAnnotations, validateLabels } from './validation/labels.ts';
@@ -77,9 +78,7 @@ export const cronJob: ResourceDefinition<batchv1.CronJob> = {
   type: KINDS.CronJob,
   subresources: { status: true },
   setDefaults,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateCreate,
   warnings: (object) => [

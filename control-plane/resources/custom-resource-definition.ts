@@ -67,6 +67,7 @@ function prepareForDelete(object: Definition, now: string): void {
 export const customResourceDefinition: ResourceDefinition<Definition> = {
   type: KINDS.CustomResourceDefinition,
   subresources: { status: true },
+  metadataWithStatus: [],
   countsGenerations: true,
   visibleAtOnce: true,
   setDefaults,

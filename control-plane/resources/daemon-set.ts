@@ -9,6 +9,7 @@ import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { containerColumns, labelsCell, selectorCell } from './pod-template-columns.ts';
 import { isNoPod, validateRollingCount } from './rolling-counts.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { invalid, notNegative, required } from './validation/field-errors.ts';
 import { immutableMessage } from './validation/immutable.ts';
 import { validateWorkloadSelector } from './validation/labels.ts';
@@ -81,9 +82,7 @@ export const daemonSet: ResourceDefinition<appsv1.DaemonSet> = {
   type: KINDS.DaemonSet,
   subresources: { status: true },
   setDefaults,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateUpdate: (object, old) =>
     immutableMessage('spec.selector', 'skiff.meta.v1.LabelSelector', {

@@ -91,6 +91,8 @@ export interface ResourceDefinition<T extends KubeObject> {
     /** Replaces the spec's finalizers only. */
     readonly finalize?: boolean;
   };
+  /** What of the metadata a write of the status brings along besides; labels and annotations unless said. */
+  readonly metadataWithStatus?: readonly ('labels' | 'annotations')[];
   /** For a kind of a CustomResourceDefinition: what the message says nothing about. */
   readonly custom?: CustomKind;
   /** Groups of kinds that people name together, such as `all`. */

@@ -12,6 +12,7 @@ import {
   workloadWarnings,
 } from './replica-set.ts';
 import { validateStrategy } from './rolling-strategy.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { invalid, notNegative } from './validation/field-errors.ts';
 
 const PROGRESS_DEADLINE_SECONDS = 600;
@@ -52,10 +53,9 @@ function validate(object: appsv1.Deployment): ErrorCause[] {
 export const deployment: ResourceDefinition<appsv1.Deployment> = {
   type: KINDS.Deployment,
   subresources: { status: true, scale: workloadScale },
+  metadataWithStatus: ['annotations'],
   setDefaults,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateUpdate: validateWorkloadUpdate,
   warnings: workloadWarnings,

@@ -6,6 +6,7 @@ import type { ColumnDefinition, ResourceDefinition } from './definition.ts';
 import { defaultBehavior, validateBehavior } from './hpa-behavior.ts';
 import { validateMetric, validateReference } from './hpa-metrics.ts';
 import { targetsText } from './hpa-targets-text.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { invalid, notNegative } from './validation/field-errors.ts';
 
 const CPU_PERCENT = 80;
@@ -54,9 +55,7 @@ export const horizontalPodAutoscaler: ResourceDefinition<autoscalingv2.Horizonta
   type: KINDS.HorizontalPodAutoscaler,
   subresources: { status: true },
   setDefaults,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateStatusUpdate: ({ status }) => [
     ...notNegative('status.currentReplicas', status?.currentReplicas),

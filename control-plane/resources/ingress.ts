@@ -7,6 +7,7 @@ import { ageColumn, NONE, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { validateBackend } from './ingress-backend.ts';
 import { validateLoadBalancer } from './load-balancer-status.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { hostOrWildcard } from './validation/dns-names.ts';
 import { byRule, invalid } from './validation/field-errors.ts';
 
@@ -95,9 +96,7 @@ function warnings({ metadata }: networkingv1.Ingress): string[] {
 export const ingress: ResourceDefinition<networkingv1.Ingress> = {
   type: KINDS.Ingress,
   subresources: { status: true },
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateCreate: validateClass,
   validateStatusUpdate: ({ status }) => validateLoadBalancer(status?.loadBalancer),

@@ -4,6 +4,7 @@ import { integerOf, percentOf } from '../../lib/int-or-string.ts';
 import { KINDS, type policyv1 } from '../../proto/index.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { invalid, notNegative } from './validation/field-errors.ts';
 import { validateLabelSelector } from './validation/labels.ts';
 
@@ -37,9 +38,7 @@ function validateStatusUpdate({ status = {} }: policyv1.PodDisruptionBudget): Er
 export const podDisruptionBudget: ResourceDefinition<policyv1.PodDisruptionBudget> = {
   type: KINDS.PodDisruptionBudget,
   subresources: { status: true },
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateStatusUpdate,
   columns: [

@@ -8,6 +8,7 @@ import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { containerColumns, selectorCell, selectorText } from './pod-template-columns.ts';
 import { replicaColumns, replicaScale } from './replicas.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { notNegative, required } from './validation/field-errors.ts';
 import { immutable } from './validation/immutable.ts';
 import { validateWorkloadSelector } from './validation/labels.ts';
@@ -58,9 +59,7 @@ export const replicaSet: ResourceDefinition<appsv1.ReplicaSet> = {
   type: KINDS.ReplicaSet,
   subresources: { status: true, scale: workloadScale },
   setDefaults,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate: (object) => validateWorkload(object, 'ReplicaSet'),
   validateUpdate: validateWorkloadUpdate,
   warnings: workloadWarnings,

@@ -9,6 +9,7 @@ import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { containerColumns, labelsCell } from './pod-template-columns.ts';
 import { replicaColumns, replicaScale } from './replicas.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { invalid, notNegative } from './validation/field-errors.ts';
 import { countsNotNegative, countsWithin } from './validation/status-counts.ts';
 
@@ -71,9 +72,7 @@ export const replicationController: ResourceDefinition<corev1.ReplicationControl
     }),
   },
   setDefaults,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateStatusUpdate,
   warnings: (object) => [

@@ -6,6 +6,7 @@ import { type corev1, joinPath, KINDS } from '../../proto/index.ts';
 import { isScopedResource, isStandardQuotaResource, isWholeQuotaResource } from '../quota/quota-resources.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { byRule, invalid, required } from './validation/field-errors.ts';
 import { immutable } from './validation/immutable.ts';
 
@@ -154,9 +155,7 @@ export const resourceQuota: ResourceDefinition<corev1.ResourceQuota> = {
   type: KINDS.ResourceQuota,
   subresources: { status: true },
   countsGenerations: false,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   prepareForUpdate,
   validate,
   validateUpdate,

@@ -7,6 +7,7 @@ import { serviceAddressWarnings } from './service-addresses.ts';
 import { carryOver, defaultService } from './service-defaults.ts';
 import { isHeadless } from './service-kinds.ts';
 import { validateService, validateServiceUpdate } from './service-rules.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 
 /** Where the service is reached from outside. */
 function externalText({ spec, status }: corev1.Service): string {
@@ -65,9 +66,7 @@ export const service: ResourceDefinition<corev1.Service> = {
   countsGenerations: false,
   subresources: { status: true },
   setDefaults: defaultService,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   prepareForUpdate: carryOver,
   validate: validateService,
   validateUpdate: validateServiceUpdate,

@@ -12,6 +12,7 @@ import { podSpecWarnings } from './pod-spec/warnings.ts';
 import { containerColumns, selectorText } from './pod-template-columns.ts';
 import { replicaScale } from './replicas.ts';
 import { isNoPod, validateRollingCount } from './rolling-counts.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { changesInWords, fieldChanges } from './validation/changed-fields.ts';
 import { byRule, forbidden, invalid, notNegative, required, unique } from './validation/field-errors.ts';
 import { validateWorkloadSelector } from './validation/labels.ts';
@@ -155,9 +156,7 @@ export const statefulSet: ResourceDefinition<appsv1.StatefulSet> = {
     scale: replicaScale((o) => selectorText(o.spec?.selector)),
   },
   setDefaults,
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateUpdate,
   validateStatusUpdate,

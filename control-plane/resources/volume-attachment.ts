@@ -6,6 +6,7 @@ import { ageColumn, nameColumn } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { validateVolumeSpec } from './persistent-volume-rules.ts';
 import { defaultVolumeSource } from './pod-spec/volume-defaults.ts';
+import { startWithoutStatus } from './start-without-status.ts';
 import { byRule, forbidden, required, tooLong } from './validation/field-errors.ts';
 import { immutableMessage } from './validation/immutable.ts';
 import { validateDriverName } from './volume-sources.ts';
@@ -52,13 +53,12 @@ function validateStatusUpdate({ status = {} }: storagev1.VolumeAttachment): Erro
 export const volumeAttachment: ResourceDefinition<storagev1.VolumeAttachment> = {
   type: KINDS.VolumeAttachment,
   subresources: { status: true },
+  metadataWithStatus: [],
   setDefaults: (object) => {
     const inline = object.spec?.source?.inlineVolumeSpec;
     if (inline !== undefined) defaultVolumeSource(inline);
   },
-  prepareForCreate: (object) => {
-    object.status = {};
-  },
+  prepareForCreate: startWithoutStatus,
   validate,
   validateUpdate: (object, old) => immutableMessage('spec', SPEC, { value: object.spec, old: old.spec }),
   validateStatusUpdate,

@@ -79,6 +79,7 @@ function build(version: Version, root: SchemaNode, { definition, terminating, ro
     },
     categories: acceptedNames.categories ?? [],
     countsGenerations: true,
+    metadataWithStatus: [],
     subresources: { status: hasStatus, ...(scale === undefined ? {} : { scale: scaleBy(scale) }) },
     mergeNode: () => customMergeNode(root),
     afterRead: (object) => pruneUnknown(roots, object),

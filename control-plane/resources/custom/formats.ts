@@ -1,5 +1,6 @@
 /** The formats of texts and numbers that Kubernetes checks in schemas; others are names for people. */
 import { isIP } from 'node:net';
+import { cidr } from '../validation/texts.ts';
 
 type Format = (text: string) => boolean;
 
@@ -29,12 +30,6 @@ function isUri(text: string): boolean {
   }
 }
 
-function isCidr(text: string): boolean {
-  const match = /^(.+)\/(\d{1,3})$/.exec(text);
-  const family = isIP(match?.[1] ?? '');
-  return family !== 0 && Number(match?.[2]) <= (family === 4 ? 32 : 128);
-}
-
 const uuid = (version: string): Format => {
   const variant = version === '[45]' || version === '4' || version === '5' ? '[89abAB]' : '[0-9a-fA-F]';
   const expression = new RegExp(
@@ -50,7 +45,7 @@ const TEXT_FORMATS: Readonly<Record<string, Format>> = {
   hostname: (text) => text.length <= 253 && text.split('.').every((label) => HOST_LABEL.test(label)),
   ipv4: (text) => isIP(text) === 4,
   ipv6: (text) => isIP(text) === 6,
-  cidr: isCidr,
+  cidr: (text) => cidr(text).length === 0,
   mac: (text) =>
     /^([0-9a-fA-F]{2}([:-]))([0-9a-fA-F]{2}\2){4}[0-9a-fA-F]{2}$|^([0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}$/.test(text),
   uuid: uuid('[0-9a-fA-F]'),

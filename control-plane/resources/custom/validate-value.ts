@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCause } from '../../../lib/errors.ts';
 import { type Json, joinPath } from '../../../proto/index.ts';
-import { duplicate, invalid, required, tooLong } from '../validation/field-errors.ts';
+import { duplicate, invalid, required, tooLong, tooMany } from '../validation/field-errors.ts';
 import { hasTextFormat, rangeOfFormat } from './formats.ts';
 import { matchesPattern, patternCost } from './pattern.ts';
 import { isJsonObject, memberNode, type SchemaNode } from './schema-node.ts';
@@ -153,10 +153,7 @@ function isMultiple(value: number, of: number): boolean {
 function checkList(node: SchemaNode, list: readonly Json[], path: string, walk: Walk): void {
   const { causes } = walk;
   const { minItems, maxItems } = node.bounds;
-  if (maxItems !== undefined && list.length > maxItems) {
-    const message = `Too many: ${list.length}: must have at most ${maxItems} items`;
-    causes.push({ field: path, reason: 'FieldValueTooMany', message });
-  }
+  if (maxItems !== undefined && list.length > maxItems) causes.push(tooMany(path, list.length, maxItems));
   if (minItems !== undefined && list.length < minItems) {
     causes.push(invalid(path, list, `${path} in body should have at least ${minItems} items`));
   }
@@ -190,10 +187,8 @@ function checkObject(node: SchemaNode, object: { [key: string]: Json }, path: st
   const inner = { ...walk, ownType: false };
   const keys = Object.keys(object);
   const { minProperties, maxProperties } = node.bounds;
-  if (maxProperties !== undefined && keys.length > maxProperties) {
-    const message = `Too many: ${keys.length}: must have at most ${maxProperties} items`;
-    causes.push({ field: path, reason: 'FieldValueTooMany', message });
-  }
+  if (maxProperties !== undefined && keys.length > maxProperties)
+    causes.push(tooMany(path, keys.length, maxProperties));
   if (minProperties !== undefined && keys.length < minProperties) {
     causes.push(invalid(path, object, `${path} in body should have at least ${minProperties} properties`));
   }

@@ -18,8 +18,7 @@ export const dns1035Label: NameRule = (text) => {
   return problems;
 };
 
-/** A host name whose first label is `*`. */
-export const wildcardSubdomain: NameRule = (text) => {
+const wildcardSubdomain: NameRule = (text) => {
   const problems = text.length > MAX_NAME ? [`must be no more than ${MAX_NAME} bytes`] : [];
   if (!WILDCARD.test(text)) {
     problems.push(

@@ -34,6 +34,7 @@ export function validateObjectStatus(
   { old, subresource }: { readonly old: KubeObject; readonly subresource: string },
 ): ErrorCause[] {
   return distinct([
+    ...validateMetadata(definition, object.metadata),
     ...validateMetadataUpdate(object.metadata, old.metadata),
     ...(definition.validateStatusUpdate?.(object, old, subresource) ?? []),
   ]);

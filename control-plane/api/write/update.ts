@@ -113,12 +113,27 @@ function decideStatus(
   name: string,
   { next, old, subresource }: { readonly next: LooseObject; readonly old: LooseObject; readonly subresource: string },
 ): Decision {
-  const merged: LooseObject = { ...old };
+  const merged: LooseObject = { ...old, metadata: metadataWithStatus(definition, next, old) };
   if (next.status === undefined) delete merged.status;
   else merged.status = next.status;
   definition.setDefaults?.(merged);
   refuseInvalid(definition, name, validateObjectStatus(definition, merged, { old, subresource }));
   return { type: 'put', object: merged, action: 'configured' };
+}
+
+/** The metadata as it is, with what a write of the status of this kind may change in it. */
+function metadataWithStatus(
+  { metadataWithStatus: parts = ['labels', 'annotations'] }: AnyDefinition,
+  next: KubeObject,
+  old: KubeObject,
+): NonNullable<KubeObject['metadata']> {
+  const meta = { ...old.metadata };
+  for (const part of parts) {
+    const given = next.metadata?.[part];
+    if (given === undefined) delete meta[part];
+    else meta[part] = given;
+  }
+  return meta;
 }
 
 /** Takes only the spec's finalizers of `next`: how a namespace is let go once it is empty. */

@@ -133,6 +133,6 @@ export interface ResourceDefinition<T extends KubeObject> {
   readonly gracefulDeletion?: GracefulDeletion<T>;
   /** `Background` unless said. */
   readonly defaultPropagation?: 'Background' | 'Orphan';
-  /** Finalizers a new object gets besides its own (a namespace's). */
+  /** Seconds after its last write at which the store drops an object by itself; never unless said. */
   readonly storedSeconds?: number;
 }

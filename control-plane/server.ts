@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { aborted } from '../lib/aborted.ts';
 import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -186,13 +187,6 @@ async function lead(
   );
   const results = await Promise.allSettled([...tasks, aborted(signal)]);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** Names this server in elections: the same after a restart. */

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../manifest/json-value.ts';
+import { utf8Text } from '../manifest/utf8-text.ts';
 import { checkSources, type DataOptions, declareDataOptions, readData } from './data-sources.ts';
 import type { Generator } from './generator.ts';
 import { nameHash } from './name-hash.ts';
@@ -24,7 +25,7 @@ export const configMap: Generator<DataOptions> = {
     const data: Record<string, string> = {};
     const binaryData: Record<string, string> = {};
     for (const [key, bytes] of content) {
-      const text = asText(bytes);
+      const text = utf8Text(bytes);
       if (text === undefined) binaryData[key] = bytes.toString('base64');
       else data[key] = text;
     }
@@ -36,12 +37,3 @@ export const configMap: Generator<DataOptions> = {
     return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: name + suffix }, ...parts };
   },
 };
-
-/** The text that the bytes are in UTF-8; undefined when they are none. */
-function asText(bytes: Buffer): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}

@@ -1,5 +1,6 @@
 import { nameHash } from '../create/name-hash.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../manifest/json-value.ts';
+import { utf8Text } from '../manifest/utf8-text.ts';
 import { type KustomizationFile, keyOfFile } from './kustomization-file.ts';
 import { Resource } from './resource.ts';
 import { isTreeMap, mapIn, type TreeMap } from './tree.ts';
@@ -68,7 +69,7 @@ async function generateOne(file: KustomizationFile, { kind, entry, path, common 
   };
   if (kind === 'Secret') value.type = file.text(entry.type, `${path}.type`) || 'Opaque';
   for (const [key, bytes] of content) {
-    const text = kind === 'ConfigMap' ? asText(bytes) : undefined;
+    const text = kind === 'ConfigMap' ? utf8Text(bytes) : undefined;
     if (text !== undefined) mapIn(value, 'data')[key] = text;
     else mapIn(value, kind === 'Secret' ? 'data' : 'binaryData')[key] = wrappedBase64(bytes);
   }
@@ -134,14 +135,6 @@ function envPairs(text: string): (readonly [string, string])[] {
       // A key alone has the empty value: nothing is taken from the environment.
       return [equals === -1 ? [line, ''] : [line.slice(0, equals), line.slice(equals + 1)]];
     });
-}
-
-function asText(bytes: Buffer): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 const BASE64_LINE = 70;

@@ -1,13 +1,13 @@
 import { ApiError } from '../../lib/errors.ts';
 import type { apiv1 } from '../../proto/api.ts';
 import type { ResourceTarget, Selection } from '../api/api-client.ts';
+import { type CollectionNews, followCollection, objectKey } from '../api/follow-collection.ts';
 import { CliError, SeveralErrors } from '../errors/cli-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { textAt } from '../resources/fields.ts';
 import type { ObjectRequest } from '../resources/find-objects.ts';
 import type { Session } from '../session.ts';
 import type { WaitCondition } from './condition.ts';
-import { type CollectionNews, followCollection, objectKey } from './follow-collection.ts';
 
 /** Told each object that is as it was waited for. */
 export type OnMet = (identity: apiv1.ObjectIdentity, name: string, object: JsonObject) => void;

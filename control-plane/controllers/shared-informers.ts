@@ -1,4 +1,5 @@
 /** One informer per kind, shared by all controllers and the scheduler of a server. */
+import { aborted } from '../../lib/aborted.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Indexer, Informer, type InformerLog } from '../../lib/informer.ts';
@@ -106,13 +107,6 @@ export class SharedInformers {
   async synced(signal?: AbortSignal): Promise<void> {
     await Promise.all(this.all().map((informer) => informer.synced(signal)));
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 function metadataOnly(object: KubeObject): KubeObject {

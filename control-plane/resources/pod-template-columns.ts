@@ -26,8 +26,15 @@ export function selectorCell(selector: metav1.LabelSelector | undefined): string
   return selectorText(selector) || NONE;
 }
 
-/** A map of labels in a cell: `app=web,tier=a`, or `<none>`. */
+/** A map of labels as text: `app=web,tier=a`; empty when there are none. */
+export function labelsText(labels: Readonly<Record<string, string>> | undefined): string {
+  return Object.entries(labels ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(',');
+}
+
+/** A map of labels in a cell: {@link labelsText}, or `<none>`. */
 export function labelsCell(labels: Readonly<Record<string, string>> | undefined): string {
-  const pairs = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
-  return joined(pairs.sort());
+  return labelsText(labels) || NONE;
 }

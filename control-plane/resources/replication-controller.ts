@@ -7,7 +7,7 @@ import { podNameWarnings } from './name-warnings.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
 import { podSpecWarnings } from './pod-spec/warnings.ts';
-import { containerColumns, labelsCell } from './pod-template-columns.ts';
+import { containerColumns, labelsCell, labelsText } from './pod-template-columns.ts';
 import { replicaColumns, replicaScale } from './replicas.ts';
 import { startWithoutStatus } from './start-without-status.ts';
 import { invalid, notNegative } from './validation/field-errors.ts';
@@ -66,10 +66,7 @@ export const replicationController: ResourceDefinition<corev1.ReplicationControl
   type: KINDS.ReplicationController,
   subresources: {
     status: true,
-    scale: replicaScale((o) => {
-      const pairs = Object.entries(o.spec?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
-      return pairs.sort().join(',');
-    }),
+    scale: replicaScale((o) => labelsText(o.spec?.selector)),
   },
   setDefaults,
   prepareForCreate: startWithoutStatus,

@@ -1,8 +1,10 @@
 /** Service: a lasting address and name for a changing set of pods. */
+
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { ageColumn, joined, NONE, nameColumn, UNKNOWN } from './columns.ts';
 import type { ResourceDefinition } from './definition.ts';
 import { validateLoadBalancer } from './load-balancer-status.ts';
+import { labelsCell } from './pod-template-columns.ts';
 import { serviceAddressWarnings } from './service-addresses.ts';
 import { carryOver, defaultService } from './service-defaults.ts';
 import { isHeadless } from './service-kinds.ts';
@@ -36,11 +38,6 @@ function portsText({ spec }: corev1.Service): string {
       nodePort > 0 ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`,
     ),
   );
-}
-
-function selectorText({ spec }: corev1.Service): string {
-  const pairs = Object.entries(spec?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
-  return joined(pairs.sort());
 }
 
 function warnings({ spec }: corev1.Service): string[] {
@@ -79,7 +76,7 @@ export const service: ResourceDefinition<corev1.Service> = {
     { name: 'EXTERNAL-IP', cell: externalText },
     { name: 'PORT(S)', cell: portsText },
     ageColumn,
-    { name: 'SELECTOR', wide: true, cell: selectorText },
+    { name: 'SELECTOR', wide: true, cell: (o) => labelsCell(o.spec?.selector) },
   ],
   selectableFields: {
     'spec.clusterIP': (o) => o.spec?.clusterIP ?? '',

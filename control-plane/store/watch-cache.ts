@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { aborted } from '../../lib/aborted.ts';
 import { ApiError, hasReason } from '../../lib/errors.ts';
 import { CachedEntry, CachedEvent, type Decode, type Decoder } from './cached-entry.ts';
 import { readHistory } from './read-history.ts';
@@ -327,14 +328,6 @@ export class WatchCache<T> {
       this.#windowBytes -= largest.dropOldest();
     }
   }
-}
-
-/** Resolves when `signal` aborts. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** The resource a key or prefix belongs to: its first two segments, "group/resource/". Throws when it names none. */

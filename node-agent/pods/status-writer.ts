@@ -3,7 +3,9 @@
  * with the next. A pod that is merely being made waits a moment, as it will have more to say; everything else goes at once.
  * A lost server costs nothing: the newest status waits and is written when it is back.
  */
+
 import { setMaxListeners } from 'node:events';
+import { aborted } from '../../lib/aborted.ts';
 import { Backoff } from '../../lib/backoff.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
@@ -209,11 +211,4 @@ function prune(value: unknown): unknown {
     .filter(([, inner]) => inner !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,3 +1,4 @@
+import { aborted } from '../../lib/aborted.ts';
 import { interpret, type MemoryInterpreter, type MemoryProgram, memoryExec } from './memory-programs.ts';
 import {
   type ContainerConfig,
@@ -269,13 +270,7 @@ export class MemoryRuntime implements Runtime {
   }
 
   run(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve();
-        return;
-      }
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    return aborted(signal);
   }
 
   adopt(): Promise<RuntimeInventory> {

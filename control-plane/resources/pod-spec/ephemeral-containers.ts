@@ -2,7 +2,7 @@
 import type { ErrorCause } from '../../../lib/errors.ts';
 import type { corev1 } from '../../../proto/index.ts';
 import { changesInWords, fieldChanges } from '../validation/changed-fields.ts';
-import { duplicate, forbidden } from '../validation/field-errors.ts';
+import { duplicate, forbidden, notFound } from '../validation/field-errors.ts';
 import { validateContainer } from './containers.ts';
 
 const MESSAGE = 'skiff.core.v1.EphemeralContainer';
@@ -30,11 +30,7 @@ export function validateEphemeralContainers(spec: corev1.PodSpec, path: string):
     if (name !== '' && names.has(name)) causes.push(duplicate(`${at}.name`, name));
     names.add(name);
     if (targetContainerName !== '' && !others.includes(targetContainerName))
-      causes.push({
-        field: `${at}.targetContainerName`,
-        reason: 'FieldValueNotFound',
-        message: `Not found: ${JSON.stringify(targetContainerName)}`,
-      });
+      causes.push(notFound(`${at}.targetContainerName`, targetContainerName));
     for (const field of FIELDS_NOT_ALLOWED) {
       if (isGiven(container[field])) causes.push(forbidden(`${at}.${field}`, NOT_ALLOWED));
     }

@@ -1,7 +1,7 @@
 /** What is wrong with the mounts and devices of a container. */
 import type { ErrorCause } from '../../../lib/errors.ts';
 import type { corev1 } from '../../../proto/index.ts';
-import { byRule, forbidden, invalid } from '../validation/field-errors.ts';
+import { byRule, forbidden, invalid, notFound } from '../validation/field-errors.ts';
 import { localPath } from '../validation/texts.ts';
 import type { ContainerPlace } from './containers.ts';
 
@@ -48,10 +48,6 @@ function validateDevices({ container, path, spec }: ContainerPlace, mountPaths: 
     paths.add(devicePath);
     return causes;
   });
-}
-
-function notFound(field: string, value: string): ErrorCause {
-  return { field, reason: 'FieldValueNotFound', message: `Not found: ${JSON.stringify(value)}` };
 }
 
 function validateMount(

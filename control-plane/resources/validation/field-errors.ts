@@ -41,6 +41,11 @@ export function tooLong(field: string, maxBytes: number): ErrorCause {
   return { field, reason: 'FieldValueTooLong', message: `Too long: may not be more than ${maxBytes} bytes` };
 }
 
+/** The value names something that is not there. */
+export function notFound(field: string, value: string): ErrorCause {
+  return { field, reason: 'FieldValueNotFound', message: `Not found: ${JSON.stringify(value)}` };
+}
+
 /** The list is too long. */
 export function tooMany(field: string, count: number, max: number): ErrorCause {
   return { field, reason: 'FieldValueTooMany', message: `Too many: ${count}: must have at most ${max} items` };

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasReason } from '../../lib/errors.ts';
 import { apiv1 } from '../../proto/api.ts';
-import { type ApiClient, parseObject, type ResourceTarget, type Selection } from '../api/api-client.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { textAt } from '../resources/fields.ts';
+import { type ApiClient, parseObject, type ResourceTarget, type Selection } from './api-client.ts';
 
 /** What is known of a collection at a moment: the whole of it, or a change of one object. */
 export type CollectionNews =

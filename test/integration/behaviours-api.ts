@@ -1,4 +1,4 @@
-/** What the tests of behaviours say to the API: every verb in JSON, as any client would, over one connection. */
+/** What tests say to the API: every verb in JSON, as any client would, over one connection. */
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import { apiv1, type Json, type JsonObject } from '../../proto/index.ts';
 
@@ -29,29 +29,29 @@ export class JsonApi {
   }
 
   async create(json: JsonObject, more: apiv1.WriteRequest = {}): Promise<JsonObject> {
-    return read(await this.connection.unary(ResourcesService.create, write(json, more)));
+    return parsed(await this.connection.unary(ResourcesService.create, write(json, more)));
   }
 
   async update(json: JsonObject, subresource = ''): Promise<JsonObject> {
     const { name } = json.metadata as { name: string };
     const request = write(json, {});
     const target = { ...request.target, name, subresource };
-    return read(await this.connection.unary(ResourcesService.update, { ...request, target }));
+    return parsed(await this.connection.unary(ResourcesService.update, { ...request, target }));
   }
 
   async patch(target: apiv1.Target, body: Json, type = apiv1.PatchType.MERGE): Promise<JsonObject> {
     const patch = Buffer.from(JSON.stringify(body));
-    return read(await this.connection.unary(ResourcesService.patch, { target, type, patch, output }));
+    return parsed(await this.connection.unary(ResourcesService.patch, { target, type, patch, output }));
   }
 
   async get(target: apiv1.Target): Promise<JsonObject> {
-    return read(await this.connection.unary(ResourcesService.get, { target, output }));
+    return parsed(await this.connection.unary(ResourcesService.get, { target, output }));
   }
 
   async list(target: apiv1.Target, more: apiv1.ListRequest = {}): Promise<Page> {
     const reply = await this.connection.unary(ResourcesService.list, { target, output, ...more });
     return {
-      items: (reply.items ?? []).map(read),
+      items: (reply.items ?? []).map(parsed),
       version: reply.resourceVersion ?? '',
       continue: reply.continue ?? '',
       remaining: reply.remaining ?? 0,
@@ -81,7 +81,7 @@ export class JsonApi {
       for (const event of events ?? []) {
         if (event.type === apiv1.EventType.BOOKMARK) continue;
         const type = ['', 'ADDED', 'MODIFIED', 'DELETED'][event.type ?? 0] ?? `${event.type}`;
-        seen.push({ type, object: read(event), version: event.resourceVersion ?? '' });
+        seen.push({ type, object: parsed(event), version: event.resourceVersion ?? '' });
         if (seen.length === count) return seen;
       }
     }
@@ -114,6 +114,7 @@ function write(json: JsonObject, more: apiv1.WriteRequest): apiv1.WriteRequest {
   return { target, json: Buffer.from(JSON.stringify(json)), output, ...more };
 }
 
-function read(reply: { readonly json?: Buffer | Uint8Array | undefined }): JsonObject {
+/** The object of a reply. */
+export function parsed(reply: { readonly json?: Buffer | Uint8Array | undefined }): JsonObject {
   return JSON.parse(Buffer.from(reply.json ?? []).toString()) as JsonObject;
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { RunningServer } from '../../control-plane/server.ts';
 import { GrpcConnection } from '../../lib/client/grpc-connection.ts';
-import { apiv1, type Json, type JsonObject } from '../../proto/index.ts';
+import { apiv1, type JsonObject } from '../../proto/index.ts';
+import { JsonApi, parsed } from './behaviours-api.ts';
 
 const { ResourcesService } = apiv1;
 const EXAMPLE = join(import.meta.dirname, '../../manifests/custom-resource-definition.yaml');
@@ -37,14 +38,9 @@ export function definition(plural: string, kind: string, more: JsonObject = {}):
   };
 }
 
-/** What the API says through one connection, in JSON. */
-export class Caller {
-  readonly connection: GrpcConnection;
-
-  constructor(connection: GrpcConnection) {
-    this.connection = connection;
-  }
-
+/** The API in JSON, with what the tests of custom kinds use besides. */
+export class Caller extends JsonApi {
+  /** Applies an object, in the namespace `default` unless said. */
   async apply(json: JsonObject, more: apiv1.ApplyRequest = {}): Promise<JsonObject> {
     return parsed(
       await this.connection.unary(ResourcesService.apply, {
@@ -56,39 +52,16 @@ export class Caller {
     );
   }
 
+  /** Creates or updates what `target` says, whatever `json` says of itself. */
   async write(verb: 'create' | 'update', target: apiv1.Target, json: JsonObject): Promise<JsonObject> {
     const request = { target, json: Buffer.from(JSON.stringify(json)), output: apiv1.Output.JSON };
     return parsed(await this.connection.unary(ResourcesService[verb], request));
   }
 
-  async patch(target: apiv1.Target, type: apiv1.PatchType, patch: Json): Promise<JsonObject> {
-    const bytes = Buffer.from(JSON.stringify(patch));
-    return parsed(
-      await this.connection.unary(ResourcesService.patch, { target, type, patch: bytes, output: apiv1.Output.JSON }),
-    );
+  /** The objects of a list. */
+  async objects(target: apiv1.Target, more: apiv1.ListRequest = {}): Promise<readonly JsonObject[]> {
+    return (await this.list(target, more)).items;
   }
-
-  merge(target: apiv1.Target, patch: Json): Promise<JsonObject> {
-    return this.patch(target, apiv1.PatchType.MERGE, patch);
-  }
-
-  async get(target: apiv1.Target): Promise<JsonObject> {
-    return parsed(await this.connection.unary(ResourcesService.get, { target, output: apiv1.Output.JSON }));
-  }
-
-  async list(target: apiv1.Target, more: apiv1.ListRequest = {}): Promise<JsonObject[]> {
-    const reply = await this.connection.unary(ResourcesService.list, { target, output: apiv1.Output.JSON, ...more });
-    return (reply.items ?? []).map(parsed);
-  }
-
-  delete(target: apiv1.Target): Promise<apiv1.ObjectReply> {
-    return this.connection.unary(ResourcesService.delete, { target });
-  }
-}
-
-/** The object of a reply. */
-export function parsed(reply: { readonly json?: Buffer | Uint8Array | undefined }): JsonObject {
-  return JSON.parse(Buffer.from(reply.json ?? []).toString()) as JsonObject;
 }
 
 /** A connection to a server as its administrator. */

@@ -7,7 +7,8 @@ import { refusal } from '../harness/refusal.ts';
 import { waitFor } from '../harness/wait.ts';
 import { startSecondServer } from './api-second-server.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
-import { Caller, connectionTo, definition, parsed } from './custom-kinds-caller.ts';
+import { parsed } from './behaviours-api.ts';
+import { Caller, connectionTo, definition } from './custom-kinds-caller.ts';
 
 const { ResourcesService } = apiv1;
 
@@ -26,7 +27,7 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
     const at: apiv1.Target = { resource: 'gears', namespace: 'default', name: 'a' };
     await api.apply({ ...gear, spec: { size: 1 } });
     const spec = { type: 'object', properties: { teeth: { type: 'integer', default: 12 } } };
-    await api.merge(
+    await api.patch(
       { resource: 'crd', name: 'gears.widgets.example.com' },
       {
         spec: {
@@ -42,8 +43,8 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
       },
     );
     expect((await api.get(at)).spec).toEqual({ teeth: 12 });
-    expect((await api.merge(at, { spec: { teeth: 13 } })).spec).toEqual({ teeth: 13 });
-    expect((await refusal(api.merge(at, { spec: { size: 2 } }))).message).toContain('unknown field "spec.size"');
+    expect((await api.patch(at, { spec: { teeth: 13 } })).spec).toEqual({ teeth: 13 });
+    expect((await refusal(api.patch(at, { spec: { size: 2 } }))).message).toContain('unknown field "spec.size"');
   });
 
   test('in several versions are one kind: stored in one, read in each', async () => {
@@ -71,8 +72,8 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
       apiVersion: 'widgets.example.com/v1beta1',
       spec: { size: 1 },
     });
-    expect(await api.list(at('v1'))).toMatchObject([{ apiVersion: 'widgets.example.com/v1' }]);
-    expect(await api.merge(at('v1'), { spec: { size: 2 } })).toMatchObject({ apiVersion: 'widgets.example.com/v1' });
+    expect(await api.objects(at('v1'))).toMatchObject([{ apiVersion: 'widgets.example.com/v1' }]);
+    expect(await api.patch(at('v1'), { spec: { size: 2 } })).toMatchObject({ apiVersion: 'widgets.example.com/v1' });
     expect(await api.get({ resource: 'cogs', namespace: 'default', name: 'a' })).toMatchObject({
       apiVersion: 'widgets.example.com/v1',
       spec: { size: 2 },
@@ -89,7 +90,7 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
     );
     // Stored in another version from now on: what is there is read as before.
     const stored = versions.map((version) => ({ ...version, storage: version.name === 'v1' }));
-    const changed = await api.merge(
+    const changed = await api.patch(
       { resource: 'crd', name: 'cogs.widgets.example.com' },
       { spec: { versions: stored } },
     );
@@ -98,10 +99,10 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
       apiVersion: 'widgets.example.com/v1beta1',
       spec: { size: 2 },
     });
-    expect(await api.merge(at('v1beta1'), { spec: { size: 3 } })).toMatchObject({ spec: { size: 3 } });
+    expect(await api.patch(at('v1beta1'), { spec: { size: 3 } })).toMatchObject({ spec: { size: 3 } });
     const without = stored.filter((version) => version.name !== 'v1beta1');
     const gone = await refusal(
-      api.merge({ resource: 'crd', name: 'cogs.widgets.example.com' }, { spec: { versions: without } }),
+      api.patch({ resource: 'crd', name: 'cogs.widgets.example.com' }, { spec: { versions: without } }),
     );
     expect(gone.message).toContain('status.storedVersions[0]: Invalid value: "v1beta1": must appear in spec.versions');
   });
@@ -147,9 +148,9 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
       { type: 'NamesAccepted', status: 'False', reason: 'ShortNamesConflict', message: '"wd" is already in use' },
       { type: 'Established', status: 'False', reason: 'NotAccepted' },
     ]);
-    expect((await refusal(api.list({ resource: 'wedges', namespace: 'default' }))).reason).toBe('NotFound');
+    expect((await refusal(api.objects({ resource: 'wedges', namespace: 'default' }))).reason).toBe('NotFound');
     await api.delete({ resource: 'crd', name: 'wheels.widgets.example.com' });
-    await waitFor('the second to be served', () => api.list({ resource: 'wedges', namespace: 'default' }));
+    await waitFor('the second to be served', () => api.objects({ resource: 'wedges', namespace: 'default' }));
     expect((await api.get({ resource: 'crd', name: 'wedges.widgets.example.com' })).status).toMatchObject({
       acceptedNames: { shortNames: ['wd'] },
       conditions: [{ status: 'True' }, { status: 'True' }],
@@ -184,15 +185,15 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
     expect(refused.message).toContain(
       'create not allowed while custom resource definition bolts.widgets.example.com is terminating',
     );
-    await waitFor('only the held one to be left', async () => (await api.list(bolts)).length === 1);
-    await api.merge({ ...bolts, name: 'held' }, { metadata: { finalizers: null } });
+    await waitFor('only the held one to be left', async () => (await api.objects(bolts)).length === 1);
+    await api.patch({ ...bolts, name: 'held' }, { metadata: { finalizers: null } });
     await waitFor('the definition to go', () => refusal(api.get(definedBy)).then(() => true));
     expect(await watching).toMatch(/^Bolt of widgets\.example\.com\/v1 is no longer served/);
     expect(events).toContain(`${apiv1.EventType.DELETED} held`);
-    expect((await refusal(api.list(bolts))).message).toContain('the server doesn\'t have a resource type "bolts"');
+    expect((await refusal(api.objects(bolts))).message).toContain('the server doesn\'t have a resource type "bolts"');
     // The same again is a new kind without objects.
     await api.apply(definition('bolts', 'Bolt'));
-    expect(await api.list(bolts)).toEqual([]);
+    expect(await api.objects(bolts)).toEqual([]);
   });
 
   test('are known to a second server, and to the first after it was stopped', async () => {
@@ -210,9 +211,9 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
       expect((await other.get({ resource: 'pins', namespace: 'default', name: 'a' })).spec).toEqual({ size: 1 });
       // Defined there, asked for here, with nothing in between.
       await other.apply(definition('nuts', 'Nut'));
-      expect(await api.list({ resource: 'nuts', namespace: 'default' })).toEqual([]);
+      expect(await api.objects({ resource: 'nuts', namespace: 'default' })).toEqual([]);
       await other.apply({ ...pin, kind: 'Nut' });
-      expect(await api.list({ resource: 'nuts', namespace: 'default' })).toHaveLength(1);
+      expect(await api.objects({ resource: 'nuts', namespace: 'default' })).toHaveLength(1);
     } finally {
       await second.stop();
     }
@@ -220,7 +221,7 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
     await under.boot();
     api = new Caller(under.connect());
     expect((await api.get({ resource: 'pins', namespace: 'default', name: 'a' })).spec).toEqual({ size: 1 });
-    expect(await api.list({ resource: 'nuts', namespace: 'default' })).toHaveLength(1);
+    expect(await api.objects({ resource: 'nuts', namespace: 'default' })).toHaveLength(1);
   });
 
   test('go with their namespace and with their owners', async () => {
@@ -243,7 +244,7 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds, as time goes by,'
     await api.delete({ resource: 'rods', namespace: 'default', name: 'owner' });
     await waitFor(
       'the owned one to go',
-      async () => (await api.list({ resource: 'rods', namespace: 'default' })).length === 0,
+      async () => (await api.objects({ resource: 'rods', namespace: 'default' })).length === 0,
     );
   });
 });

@@ -5,7 +5,8 @@ import { apiv1, customResourceType, type Json, type JsonObject } from '../../pro
 import { refusal } from '../harness/refusal.ts';
 import { waitFor } from '../harness/wait.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
-import { Caller, example, parsed } from './custom-kinds-caller.ts';
+import { parsed } from './behaviours-api.ts';
+import { Caller, example } from './custom-kinds-caller.ts';
 
 const { ResourcesService, ClusterService } = apiv1;
 
@@ -143,9 +144,9 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds', () => {
       expect(await refusal(api.apply(wrong))).toMatchObject(wanted);
       expect(await refusal(api.write('create', other, wrong))).toMatchObject(wanted);
       expect(await refusal(api.write('update', photos, withSpec({ kep: 1 })))).toMatchObject(wanted);
-      expect(await refusal(api.merge(photos, { spec: { kep: 1 } }))).toMatchObject(wanted);
+      expect(await refusal(api.patch(photos, { spec: { kep: 1 } }))).toMatchObject(wanted);
       const add = [{ op: 'add', path: '/spec/kep', value: 1 }];
-      expect(await refusal(api.patch(photos, apiv1.PatchType.JSON, add))).toMatchObject(wanted);
+      expect(await refusal(api.patch(photos, add, apiv1.PatchType.JSON))).toMatchObject(wanted);
     });
 
     test('are refused with unknown or ill-typed metadata', async () => {
@@ -166,7 +167,7 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds', () => {
     test('merge as objects when applied again; what was left out goes, what others set stays', async () => {
       const at = { ...photos, name: 'merged' };
       await api.apply(withSpec({ labels: { a: '1', b: '2' }, keep: 3 }, 'merged'));
-      await api.merge(at, { spec: { labels: { c: '3' }, replicas: 4 } });
+      await api.patch(at, { spec: { labels: { c: '3' }, replicas: 4 } });
       const { keep: _keep, ...spec } = withSpec({ labels: { a: '9' } }, 'merged').spec as JsonObject;
       const live = await api.apply({ ...withSpec({}, 'merged'), spec });
       expect(live.spec).toMatchObject({ labels: { a: '9', c: '3' }, replicas: 4, keep: 7 });
@@ -185,40 +186,40 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds', () => {
       const at = { ...photos, name: 'counted' };
       const generation = (object: JsonObject): Json | undefined => (object.metadata as JsonObject).generation;
       expect(generation(await api.apply(withSpec({}, 'counted')))).toBe(1);
-      expect(generation(await api.merge(at, { metadata: { labels: { x: 'y' } } }))).toBe(1);
-      const status = await api.merge(
+      expect(generation(await api.patch(at, { metadata: { labels: { x: 'y' } } }))).toBe(1);
+      const status = await api.patch(
         { ...at, subresource: 'status' },
         { status: { phase: 'Ready' }, spec: { keep: 1 } },
       );
       expect(generation(status)).toBe(1);
       expect(status).toMatchObject({ status: { phase: 'Ready' }, spec: { keep: 14 } });
-      const spec = await api.merge(at, { spec: { keep: 2 }, status: { phase: 'Lost' } });
+      const spec = await api.patch(at, { spec: { keep: 2 }, status: { phase: 'Lost' } });
       expect(generation(spec)).toBe(2);
       expect(spec).toMatchObject({ status: { phase: 'Ready' }, spec: { keep: 2 } });
     });
 
     test('have their status checked too', async () => {
-      const err = await refusal(api.merge({ ...photos, subresource: 'status' }, { status: { lastRun: 'yesterday' } }));
+      const err = await refusal(api.patch({ ...photos, subresource: 'status' }, { status: { lastRun: 'yesterday' } }));
       expect(err.message).toContain('status.lastRun in body must be of type date-time: "yesterday"');
     });
 
     test('are scaled', async () => {
       const scale = { ...photos, subresource: 'scale' };
-      expect(await api.merge(scale, { spec: { replicas: 3 } })).toMatchObject({ kind: 'Scale', spec: { replicas: 3 } });
+      expect(await api.patch(scale, { spec: { replicas: 3 } })).toMatchObject({ kind: 'Scale', spec: { replicas: 3 } });
       expect((await api.get(photos)).spec).toMatchObject({ replicas: 3 });
-      await api.merge({ ...photos, subresource: 'status' }, { status: { replicas: 2, selector: 'a=b' } });
+      await api.patch({ ...photos, subresource: 'status' }, { status: { replicas: 2, selector: 'a=b' } });
       expect(await api.get(scale)).toMatchObject({ status: { replicas: 2, selector: 'a=b' } });
     });
 
     test('take no strategic merge patch', async () => {
-      const err = await refusal(api.patch(photos, apiv1.PatchType.STRATEGIC, { spec: { keep: 2 } }));
+      const err = await refusal(api.patch(photos, { spec: { keep: 2 } }, apiv1.PatchType.STRATEGIC));
       expect(err.message).toContain('accepted media types include: application/json-patch+json');
     });
 
     test('are selected by labels and by the fields their definition names', async () => {
       await api.apply(withSpec({ volume: 'music' }, 'music'));
       const names = async (more: apiv1.ListRequest): Promise<unknown[]> =>
-        (await api.list({ resource: 'backups', namespace: 'default' }, more)).map(
+        (await api.objects({ resource: 'backups', namespace: 'default' }, more)).map(
           (one) => (one.metadata as JsonObject).name,
         );
       expect(await names({ fieldSelector: 'spec.volume=music' })).toEqual(['music']);
@@ -311,7 +312,7 @@ describe.skipIf(apiUnavailable() !== undefined)('custom kinds', () => {
       const at = { ...photos, name: 'watched' };
       await api.apply(withSpec({ keep: 1 }, 'watched'));
       await waitFor('the first event', () => seen.length > 0);
-      await api.merge(at, { spec: { keep: 2 } });
+      await api.patch(at, { spec: { keep: 2 } });
       await api.delete(at);
       await watching;
       const { ADDED, MODIFIED, DELETED } = apiv1.EventType;

@@ -52,6 +52,8 @@ export interface StoredVersion<T extends KubeObject> {
   readonly type: ResourceType;
   readonly toStored: (object: T) => KubeObject;
   readonly fromStored: (stored: KubeObject) => T;
+  /** The fields objects can be selected by, with their names in the stored version; left out when they are the same. */
+  readonly fieldNames?: Readonly<Record<string, string>>;
 }
 
 /** What makes a kind that a CustomResourceDefinition describes. */

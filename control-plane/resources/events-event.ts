@@ -11,6 +11,14 @@ export const eventsEvent: ResourceDefinition<eventsv1.Event> = {
     type: KINDS.Event,
     toStored: eventToCore,
     fromStored: (stored: KubeObject) => eventFromCore(stored),
+    fieldNames: Object.fromEntries(
+      Object.keys(event.selectableFields ?? {})
+        .filter((name) => name !== 'source')
+        .map((name) => [
+          name.replace('involvedObject.', 'regarding.').replace('reportingComponent', 'reportingController'),
+          name,
+        ]),
+    ),
   },
   columns: event.columns.map((column) => ({ ...column, cell: (object) => column.cell(eventToCore(object)) })),
 };

@@ -58,7 +58,7 @@ function shelfOf({ cache }: ApiServices): SnapshotShelf<ReadEntry> {
 export async function listObjects(services: ApiServices, target: Target, options: ListOptions): Promise<ListPage> {
   const { definition } = target;
   checkOptions(options);
-  const selection = compileSelection(definition, { ...options, name: target.name });
+  const selection = compileSelection(target, { ...options, name: target.name });
   const prefix = collectionPrefix(definition.type, target.namespace);
   const { entries, version, from } = await readPicture(services, definition, { prefix, options });
   const page: ReadEntry[] = [];

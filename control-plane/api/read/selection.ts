@@ -8,6 +8,7 @@ import {
 } from '../../../lib/selectors.ts';
 import type { KubeObject, ResourceType } from '../../../proto/index.ts';
 import { badRequest, didYouMean } from '../api-errors.ts';
+import type { Target } from '../request/target.ts';
 import type { AnyDefinition } from '../services.ts';
 
 /** Which objects of a collection a list, watch or deletion is about. */
@@ -24,11 +25,19 @@ export interface SelectorTexts {
   readonly name: string;
 }
 
-/** Compiles selectors. Throws `BadRequest` for text that cannot be read and for fields nothing can be selected by. */
-export function compileSelection(definition: AnyDefinition, texts: SelectorTexts): Selection {
+/**
+ * Compiles selectors, whose fields have the names of the version the request speaks. Throws `BadRequest` for text that cannot be
+ * read and for fields nothing can be selected by.
+ */
+export function compileSelection(
+  { definition, served }: Pick<Target, 'definition' | 'served'>,
+  texts: SelectorTexts,
+): Selection {
   const labels = parseLabelSelector(texts.labelSelector);
-  const fields = parseFieldSelector(texts.fieldSelector);
-  checkFields(fields, definition, texts);
+  const names = served.storedAs?.fieldNames ?? {};
+  const asked = parseFieldSelector(texts.fieldSelector);
+  checkFields(asked, { known: knownNames(definition, served), type: served.type, texts });
+  const fields = asked.map((requirement) => ({ ...requirement, field: names[requirement.field] ?? requirement.field }));
   const all =
     texts.name === '' ? fields : [...fields, { field: 'metadata.name', operator: '=', value: texts.name } as const];
   return {
@@ -49,12 +58,24 @@ function matches(
   );
 }
 
-function checkFields(fields: FieldRequirements, definition: AnyDefinition, texts: SelectorTexts): void {
-  const known = ['metadata.name', 'metadata.namespace', ...Object.keys(definition.selectableFields ?? {})];
+/** What a version's selectors may name: its own names, or those of the stored version where it has none. */
+function knownNames(definition: AnyDefinition, served: AnyDefinition): readonly string[] {
+  const names = served.storedAs?.fieldNames ?? definition.selectableFields ?? {};
+  return ['metadata.name', 'metadata.namespace', ...Object.keys(names)];
+}
+
+function checkFields(
+  fields: FieldRequirements,
+  {
+    known,
+    type,
+    texts,
+  }: { readonly known: readonly string[]; readonly type: ResourceType; readonly texts: SelectorTexts },
+): void {
   const bad = fields.find(({ field }) => !known.includes(field));
   if (bad === undefined) return;
   throw badRequest(
-    `Unable to find "${apiName(definition.type)}" that match label selector "${texts.labelSelector}", ` +
+    `Unable to find "${apiName(type)}" that match label selector "${texts.labelSelector}", ` +
       `field selector "${texts.fieldSelector}": field label not supported: ${bad.field}${didYouMean(bad.field, known)}`,
   );
 }

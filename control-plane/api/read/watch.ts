@@ -58,7 +58,7 @@ export async function* watchObjects(
   signal: AbortSignal,
 ): AsyncGenerator<WatchBatch> {
   const { definition } = target;
-  const selection = compileSelection(definition, { ...options, name: target.name });
+  const selection = compileSelection(target, { ...options, name: target.name });
   const prefix = collectionPrefix(definition.type, target.namespace);
   const asked = parseVersion(options.resourceVersion);
   if (Number.isNaN(asked)) throw badRequest(`resourceVersion: Invalid value: "${options.resourceVersion}"`);

@@ -1,7 +1,7 @@
 /** A control plane as its own process, built product, over an etcd that a test runs: to be killed, started again, measured. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../control-plane/store/testing/test-etcd.ts';
@@ -17,6 +17,9 @@ const project = join(import.meta.dirname, '../..');
 export function serverUnavailable(): string | undefined {
   return existsSync(join(project, 'dist/control-plane.cjs')) ? undefined : 'needs the built product (npm run build)';
 }
+
+/** How soon a server that ended by itself is started again. */
+const RESTART_MS = 300;
 
 /** Certificates that all servers of one cluster share, in a folder of their own. */
 export interface SharedPki {
@@ -38,6 +41,8 @@ export class ServerProcess {
   readonly #args: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
+  /** Starts the process again when it ended by itself, as whoever supervises a server does. */
+  #again: NodeJS.Timeout | undefined;
 
   private constructor(
     pki: SharedPki,
@@ -70,7 +75,12 @@ export class ServerProcess {
     const log = openSync(join(this.#root, 'server.log'), 'a');
     const env = { ...process.env, ...this.#env };
     const args = [join(project, 'bin/skiff'), ...this.#args];
-    this.#child = spawn(process.execPath, args, { stdio: ['ignore', log, log], env });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', log, log], env });
+    closeSync(log);
+    this.#child = child;
+    child.once('exit', () => {
+      if (this.#child === child) this.#again = setTimeout(() => this.launch(), RESTART_MS);
+    });
   }
 
   /** Resolves when a list is answered. */
@@ -112,6 +122,8 @@ export class ServerProcess {
   /** Ends the process as a crash does, or with another signal; resolves when it is gone. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const child = this.#child;
+    this.#child = undefined;
+    clearTimeout(this.#again);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill(signal);
     await once(child, 'exit');

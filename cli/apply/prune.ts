@@ -38,7 +38,7 @@ export interface PruneOptions {
 }
 
 /** Reads `core/v1/ConfigMap` and `apps/v1/Deployment`. Throws a {@link CliError}. */
-export function parseAllowlist(texts: readonly string[]): PrunedKind[] {
+function parseAllowlist(texts: readonly string[]): PrunedKind[] {
   return texts.map((text) => {
     const [group = '', version = '', kind = '', ...rest] = text.split('/');
     if (group === '' || version === '' || kind === '' || rest.length > 0)

@@ -94,7 +94,7 @@ function service(form: ServiceForm): Generator<ServiceOptions> {
 }
 
 /** A port of a Service from `80`, `80:8080` or `80:http`. Throws a {@link CliError}. */
-export function servicePort(pair: string): JsonObject {
+function servicePort(pair: string): JsonObject {
   const [port = '', target, ...more] = pair.split(':');
   if (more.length > 0) throw new CliError(`invalid --tcp "${pair}": write it as port or port:target`);
   const number = wholeNumber(port, '--tcp', PORTS);

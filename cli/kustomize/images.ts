@@ -25,7 +25,7 @@ export function changeImages(value: Tree, change: ImageChange): void {
 }
 
 /** `image` with the change, if it is about this image. */
-export function changedImage(image: string, change: ImageChange): string {
+function changedImage(image: string, change: ImageChange): string {
   const { name, tag, digest } = splitImage(image);
   if (name !== change.name) return image;
   const newName = change.newName ?? name;

@@ -6,8 +6,9 @@ import { parseYamlDocument } from '../manifest/parse-document.ts';
 import { SourceText } from '../manifest/source-text.ts';
 import { splitDocuments } from '../manifest/split-documents.ts';
 
+const PATCH_TYPES = ['json', 'merge', 'strategic'] as const;
+
 /** The forms of a patch. */
-export const PATCH_TYPES = ['json', 'merge', 'strategic'] as const;
 export type PatchType = (typeof PATCH_TYPES)[number];
 
 /** Options that give the patch. */

@@ -44,7 +44,7 @@ export interface MemoryApply {
 }
 
 /** `live` after the apply, and who applied what then. Throws `Conflict` when others applied other values. */
-export function applyInMemory(
+function applyInMemory(
   live: JsonObject,
   applied: AppliedByManager,
   { config, manager, force }: MemoryApply,

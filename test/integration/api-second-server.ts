@@ -3,10 +3,41 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { LocalResourceClient } from '../../control-plane/api/local-client.ts';
 import { readServerConfig } from '../../control-plane/config.ts';
 import { type RunningServer, startServer } from '../../control-plane/server.ts';
 import { openEtcdBackend } from '../../control-plane/store/etcd/etcd-backend.ts';
-import type { ServerUnderTest } from './api-server-under-test.ts';
+import type { ResourceClient } from '../../lib/client/resource-client.ts';
+import { ServerUnderTest } from './api-server-under-test.ts';
+
+/** Two servers on one etcd, and a client of each that writes as a part of it. */
+export interface TwoServers {
+  readonly first: ServerUnderTest;
+  readonly second: SecondServer;
+  readonly clients: readonly [ResourceClient, ResourceClient];
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts both; the first one with the etcd. */
+export async function startTwoServers(): Promise<TwoServers> {
+  const first = await ServerUnderTest.start();
+  try {
+    const second = await startSecondServer(first);
+    const client = ({ services }: RunningServer): ResourceClient => new LocalResourceClient(services, 'system:test');
+    return {
+      first,
+      second,
+      clients: [client(first.server), client(second.server)],
+      stop: async () => {
+        await second.stop();
+        await first.stop();
+      },
+    };
+  } catch (err) {
+    await first.stop();
+    throw err;
+  }
+}
 
 /** A running second server; `stop` leaves nothing behind. */
 export interface SecondServer {

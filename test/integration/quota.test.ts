@@ -1,33 +1,26 @@
 /** Quotas over a real etcd: exact however many create at once, through however many servers. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LocalResourceClient } from '../../control-plane/api/local-client.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { hasReason } from '../../lib/errors.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { waitFor } from '../harness/wait.ts';
-import { type SecondServer, startSecondServer } from './api-second-server.ts';
-import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
+import { type SecondServer, startTwoServers, type TwoServers } from './api-second-server.ts';
+import { apiUnavailable, type ServerUnderTest } from './api-server-under-test.ts';
 
 const CREATORS = 32;
 const HARD = 10;
 
 describe.skipIf(apiUnavailable() !== undefined)('quotas', () => {
+  let servers: TwoServers;
   let under: ServerUnderTest;
   let second: SecondServer;
-  let clients: [ResourceClient, ResourceClient];
+  let clients: TwoServers['clients'];
   let count = 0;
   beforeAll(async () => {
-    under = await ServerUnderTest.start();
-    second = await startSecondServer(under);
-    clients = [
-      new LocalResourceClient(under.server.services, 'system:test'),
-      new LocalResourceClient(second.server.services, 'system:test'),
-    ];
+    servers = await startTwoServers();
+    ({ first: under, second, clients } = servers);
   });
-  afterAll(async () => {
-    await second?.stop();
-    await under?.stop();
-  });
+  afterAll(() => servers?.stop());
 
   /** A namespace with a quota that both servers have seen. */
   async function namespaceWith(hard: Record<string, string>): Promise<string> {

@@ -1,30 +1,23 @@
 /** Addresses and node ports of services over a real etcd: each has one owner, through however many servers, and none is lost. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLUSTER_IPS, NODE_PORTS_CLAIMED } from '../../control-plane/api/allocation/service-claims.ts';
-import { LocalResourceClient } from '../../control-plane/api/local-client.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
-import { type SecondServer, startSecondServer } from './api-second-server.ts';
-import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
+import { type SecondServer, startTwoServers, type TwoServers } from './api-second-server.ts';
+import { apiUnavailable, type ServerUnderTest } from './api-server-under-test.ts';
 
 const MANY = 64;
 
 describe.skipIf(apiUnavailable() !== undefined)('addresses of services', () => {
+  let servers: TwoServers;
   let under: ServerUnderTest;
   let second: SecondServer;
-  let clients: [ResourceClient, ResourceClient];
+  let clients: TwoServers['clients'];
   beforeAll(async () => {
-    under = await ServerUnderTest.start();
-    second = await startSecondServer(under);
-    clients = [
-      new LocalResourceClient(under.server.services, 'system:test'),
-      new LocalResourceClient(second.server.services, 'system:test'),
-    ];
+    servers = await startTwoServers();
+    ({ first: under, second, clients } = servers);
   });
-  afterAll(async () => {
-    await second?.stop();
-    await under?.stop();
-  });
+  afterAll(() => servers?.stop());
 
   const pick = (i: number): ResourceClient => clients[i % 2 === 0 ? 0 : 1];
   const service = (name: string, spec: corev1.ServiceSpec = {}, namespace = 'default'): corev1.Service => ({

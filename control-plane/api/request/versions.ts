@@ -40,7 +40,7 @@ function checkOtherVersion(served: AnyDefinition, object: KubeObject): void {
 }
 
 /** A stored object in the version the request speaks. The argument is not changed. */
-export function toServed({ served }: Target, object: KubeObject): KubeObject {
+function toServed({ served }: Target, object: KubeObject): KubeObject {
   if (served.storedAs === undefined) return object;
   const { apiVersion, kind } = served.type;
   return { ...served.storedAs.fromStored(structuredClone(object)), apiVersion, kind };

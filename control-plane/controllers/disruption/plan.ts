@@ -4,7 +4,7 @@ import type { corev1, metav1, policyv1 } from '../../../proto/index.ts';
 import { isReady } from '../pod-state.ts';
 
 /** An eviction that was allowed counts this long as under way although its pod is not seen going. */
-export const EVICTION_SEEN_MS = 120_000;
+const EVICTION_SEEN_MS = 120_000;
 
 /** What a budget is computed from. */
 export interface BudgetState {

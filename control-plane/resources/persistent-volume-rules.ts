@@ -4,7 +4,7 @@ import { dnsLabel } from '../../lib/name-rules.ts';
 import { type corev1, joinPath, messageSchema } from '../../proto/index.ts';
 import { validateAccessModes, validateClassNames, validatePositive } from './claim-spec.ts';
 import { validateNodeTerms } from './pod-spec/scheduling.ts';
-import { byRule, forbidden, notSupported, required } from './validation/field-errors.ts';
+import { byRule, forbidden, invalid, notSupported, required } from './validation/field-errors.ts';
 import { noBacksteps, validateDriverName, validateSharedSources } from './volume-sources.ts';
 
 const SPEC = 'skiff.core.v1.PersistentVolumeSpec';
@@ -53,11 +53,7 @@ function validateSources(spec: corev1.PersistentVolumeSpec, path: string): Error
       causes.push(required(`${path}.nodeAffinity`, 'Local volume requires node affinity'));
   }
   if (azureFile?.secretNamespace === '')
-    causes.push({
-      field: `${path}.azureFile.secretNamespace`,
-      reason: 'FieldValueInvalid',
-      message: 'Invalid value: "": must not be empty',
-    });
+    causes.push(invalid(`${path}.azureFile.secretNamespace`, '', 'must not be empty'));
   if (glusterfs?.endpointsNamespace !== undefined)
     causes.push(...byRule(`${path}.glusterfs.endpointsNamespace`, glusterfs.endpointsNamespace, dnsLabel));
   if (csi !== undefined) {

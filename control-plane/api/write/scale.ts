@@ -1,5 +1,6 @@
 import type { autoscalingv1, KubeObject } from '../../../proto/index.ts';
 import type { ScaleDefinition } from '../../resources/definition.ts';
+import { notNegative } from '../../resources/validation/field-errors.ts';
 import { badRequest, invalid, modifiedConflict, notFound } from '../api-errors.ts';
 import { requireName, type Target } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
@@ -34,15 +35,8 @@ export async function updateScale(
   const name = requireName(request.target);
   const scale = scaleDefinition(request.target);
   const replicas = wanted.spec?.replicas ?? 0;
-  if (replicas < 0) {
-    throw invalid({ ...definition.type, kind: 'Scale', group: 'autoscaling' }, name, [
-      {
-        field: 'spec.replicas',
-        reason: 'FieldValueInvalid',
-        message: `Invalid value: ${replicas}: must be greater than or equal to 0`,
-      },
-    ]);
-  }
+  const causes = notNegative('spec.replicas', replicas);
+  if (causes.length > 0) throw invalid({ ...definition.type, kind: 'Scale', group: 'autoscaling' }, name, causes);
   const ifVersion = parseVersion(wanted.metadata?.resourceVersion);
   const whole = { ...request, target: { ...request.target, subresource: '' } };
   return guardedWrite(services, whole, name, (current) => {

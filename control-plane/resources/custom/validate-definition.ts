@@ -3,7 +3,7 @@ import { type ErrorCause, errorMessage } from '../../../lib/errors.ts';
 import { compilePath } from '../../../lib/json-path.ts';
 import { dnsSubdomain } from '../../../lib/name-rules.ts';
 import type { apiextensionsv1 } from '../../../proto/index.ts';
-import { byRule, duplicate, forbidden, invalid, required } from '../validation/field-errors.ts';
+import { byRule, duplicate, forbidden, invalid, required, tooMany } from '../validation/field-errors.ts';
 import { immutable } from '../validation/immutable.ts';
 import { ruleProblems } from './validate-rules.ts';
 import { validateSchema } from './validate-schema.ts';
@@ -193,10 +193,8 @@ function validatePath(jsonPath: string, field: string): ErrorCause[] {
 function validateSelectableFields({ selectableFields = [] }: Version, path: string): ErrorCause[] {
   const causes: ErrorCause[] = [];
   const at = `${path}.selectableFields`;
-  if (selectableFields.length > MAX_SELECTABLE_FIELDS) {
-    const message = `Too many: ${selectableFields.length}: must have at most ${MAX_SELECTABLE_FIELDS} items`;
-    causes.push({ field: at, reason: 'FieldValueTooMany', message });
-  }
+  if (selectableFields.length > MAX_SELECTABLE_FIELDS)
+    causes.push(tooMany(at, selectableFields.length, MAX_SELECTABLE_FIELDS));
   const seen = new Set<string>();
   for (const [i, { jsonPath = '' }] of selectableFields.entries()) {
     const field = `${at}[${i}].jsonPath`;

@@ -1,5 +1,7 @@
 /** The name under which a write owns fields. */
+
 import { ApiError, type ErrorCause } from '../../../../lib/errors.ts';
+import { invalid, required, tooLong } from '../../../resources/validation/field-errors.ts';
 import type { WriteRequest } from '../write-request.ts';
 
 /** Longest name of a manager, in bytes. */
@@ -14,21 +16,12 @@ export type OptionsKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions';
 /** The name of a manager as a request gives it. Throws `Invalid` for one that cannot be kept. */
 export function checkFieldManager(options: OptionsKind, fieldManager = ''): string {
   if (Buffer.byteLength(fieldManager) > MAX_BYTES) {
-    refuse(options, {
-      field: 'fieldManager',
-      reason: 'FieldValueTooLong',
-      message: `Too long: may not be more than ${MAX_BYTES} bytes`,
-    });
+    refuse(options, tooLong('fieldManager', MAX_BYTES));
   }
   const place = fieldManager.search(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u);
   if (place >= 0) {
-    refuse(options, {
-      field: 'fieldManager',
-      reason: 'FieldValueInvalid',
-      message:
-        `Invalid value: ${JSON.stringify(fieldManager)}: invalid character at position ${place}: ` +
-        'should only contain printable characters',
-    });
+    const why = `invalid character at position ${place}: should only contain printable characters`;
+    refuse(options, invalid('fieldManager', fieldManager, why));
   }
   return fieldManager;
 }
@@ -36,11 +29,7 @@ export function checkFieldManager(options: OptionsKind, fieldManager = ''): stri
 /** The manager of a server-side apply. Throws `Invalid` when the request names none, or one that cannot be kept. */
 export function requireFieldManager(fieldManager: string): string {
   if (fieldManager === '') {
-    refuse('PatchOptions', {
-      field: 'fieldManager',
-      reason: 'FieldValueRequired',
-      message: 'Required value: is required for apply patch',
-    });
+    refuse('PatchOptions', required('fieldManager', 'is required for apply patch'));
   }
   return checkFieldManager('PatchOptions', fieldManager);
 }

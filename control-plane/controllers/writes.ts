@@ -1,5 +1,7 @@
 /** Ways of writing that several controllers share. */
+import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { ApiError, hasReason } from '../../lib/errors.ts';
+import type { KubeObject, ResourceType } from '../../proto/index.ts';
 
 /** How a batch went. */
 export interface BatchResult {
@@ -46,4 +48,31 @@ export async function ignoreNotFound<T>(request: Promise<T>): Promise<T | undefi
     if (hasReason(err, 'NotFound')) return undefined;
     throw err;
   }
+}
+
+/** Deletions asked for at the same time. */
+const PARALLEL = 32;
+
+/**
+ * Asks for the deletion of all `items` of a kind but those that are going already. Tries each of them; gives the failures, of which
+ * that an object is gone is none.
+ */
+export async function deleteAll(
+  client: ResourceClient,
+  type: ResourceType,
+  { items, signal }: { readonly items: readonly KubeObject[]; readonly signal: AbortSignal },
+): Promise<readonly unknown[]> {
+  const failures: unknown[] = [];
+  const left = items.filter((object) => object.metadata?.deletionTimestamp === undefined).values();
+  const deleteNext = async (): Promise<void> => {
+    for (const object of left) {
+      const { name = '', namespace, uid = '' } = object.metadata ?? {};
+      const options = { uid, propagationPolicy: 'Background' as const, signal };
+      await ignoreNotFound(client.delete(type, { namespace, name }, options)).catch((err: unknown) =>
+        failures.push(err),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, items.length) }, deleteNext));
+  return failures;
 }

@@ -19,7 +19,7 @@ import {
 } from '../../resources/custom/accepted-names.ts';
 import { allDefinitions } from '../../resources/registry.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
-import { ignoreNotFound } from '../writes.ts';
+import { deleteAll, ignoreNotFound } from '../writes.ts';
 
 type Definition = apiextensionsv1.CustomResourceDefinition;
 
@@ -28,7 +28,6 @@ const NAME = 'custom-resource-definition-controller';
 const RECHECK_MS = 500;
 /** How long every server has to notice that a kind takes no new objects, before what is empty counts as empty. */
 const SETTLE_MS = 1_000;
-const PARALLEL = 32;
 
 /** The controller of custom resource definitions. */
 export const customResourceDefinitionController: ControllerDefinition = { name: NAME, create };
@@ -54,15 +53,8 @@ function create(context: ControllerContext): Controller {
   /** Asks for the deletion of everything of a kind; gives how many objects were there. */
   async function empty(type: ResourceType, signal: AbortSignal): Promise<number> {
     const { items } = await client.list(type, { signal });
-    const left = items.filter((object) => object.metadata?.deletionTimestamp === undefined).values();
-    const deleteNext = async (): Promise<void> => {
-      for (const object of left) {
-        const { name = '', namespace, uid = '' } = object.metadata ?? {};
-        const options = { uid, propagationPolicy: 'Background' as const, signal };
-        await ignoreNotFound(client.delete(type, { namespace, name }, options));
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(PARALLEL, items.length) }, deleteNext));
+    const [failure] = await deleteAll(client, type, { items, signal });
+    if (failure !== undefined) throw failure;
     return items.length;
   }
 

@@ -6,22 +6,22 @@
  */
 import { rfc3339 } from '../../../lib/clock.ts';
 import { errorMessage } from '../../../lib/errors.ts';
-import { type Informer, objectKey } from '../../../lib/informer.ts';
+import { objectKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
 import { type corev1, KINDS, type KubeObject, type ResourceType } from '../../../proto/index.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
+import { followKinds } from '../follow-kinds.ts';
 import { sameStatus } from '../same-value.ts';
 import { kindId } from '../served-kinds.ts';
 import { BY_NAMESPACE } from '../shared-informers.ts';
-import { ignoreNotFound } from '../writes.ts';
+import { deleteAll, ignoreNotFound } from '../writes.ts';
 import { type PassResult, type Remaining, terminatingStatus } from './plan.ts';
 
 const NAME = 'namespace-controller';
 const FINALIZER = 'kubernetes';
 /** Milliseconds after which a namespace with something left in it is looked at even if no change was seen. */
 const RECHECK_MS = 5_000;
-const PARALLEL = 32;
 /** Milliseconds after which a namespace that is gone is looked at once more. */
 const LATECOMERS_MS = 2_000;
 
@@ -45,39 +45,21 @@ function create(context: ControllerContext): Controller {
     },
     onDelete: (namespace) => queue.addAfter(objectKey(namespace), LATECOMERS_MS),
   });
-  const followed = new WeakSet<Informer<KubeObject>>();
-  function followKinds(): void {
-    for (const type of namespaced()) {
-      if (kindId(type) === kindId(KINDS.Event)) continue;
-      const informer = informers.of(type);
-      if (followed.has(informer)) continue;
-      followed.add(informer);
+  followKinds(context, {
+    wants: (type) => type.namespaced && kindId(type) !== kindId(KINDS.Event),
+    follow: (informer) =>
       informer.addHandler({
         onDelete: (object) => {
           const name = object.metadata?.namespace ?? '';
           if (isTerminating(namespaces.get(name))) queue.add(name);
         },
-      });
-    }
-  }
+      }),
+  });
 
   /** Asks for the deletion of everything of a kind; tells what was there. */
   async function empty(type: ResourceType, namespace: string, signal: AbortSignal): Promise<PassResult> {
     const { items } = await client.list(type, { namespace, signal });
-    const failures: string[] = [];
-    const queueOfItems = items.filter((object) => object.metadata?.deletionTimestamp === undefined).values();
-    const deleteNext = async (): Promise<void> => {
-      for (const object of queueOfItems) {
-        const { name = '', uid = '' } = object.metadata ?? {};
-        try {
-          const options = { uid, propagationPolicy: 'Background' as const, signal };
-          await ignoreNotFound(client.delete(type, { namespace, name }, options));
-        } catch (err) {
-          failures.push(errorMessage(err));
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(PARALLEL, items.length) }, deleteNext));
+    const failures = (await deleteAll(client, type, { items, signal })).map(errorMessage);
     const left = items.length === 0 ? [] : (await client.list(type, { namespace, signal })).items;
     return { remaining: [remainingOf(type, left)], failures };
   }
@@ -127,8 +109,6 @@ function create(context: ControllerContext): Controller {
     return done;
   }
 
-  followKinds();
-  kinds.onChange(followKinds);
   return { queue, reconcile };
 }
 

@@ -10,13 +10,14 @@
  * write, so that no count is ever less than what is there.
  */
 import { hasReason } from '../../../lib/errors.ts';
-import { type Informer, objectKey, splitKey } from '../../../lib/informer.ts';
+import { objectKey, splitKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
 import { type corev1, KINDS, type KubeObject } from '../../../proto/index.ts';
 import { countUsed, statusOf } from '../../quota/quota-book.ts';
 import { concernsKind, isCountedKind } from '../../quota/usage.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
+import { followKinds } from '../follow-kinds.ts';
 import { sameStatus, sameValue } from '../same-value.ts';
 import { BY_NAMESPACE } from '../shared-informers.ts';
 
@@ -29,7 +30,8 @@ const RESYNC_MS = 30_000;
 /** The quota controller. */
 export const resourceQuotaController: ControllerDefinition = { name: NAME, create };
 
-function create({ client, informers, kinds, clock }: ControllerContext): Controller {
+function create(context: ControllerContext): Controller {
+  const { client, informers, kinds, clock } = context;
   const queue = new WorkQueue({ clock });
   const quotas = informers.of(KINDS.ResourceQuota);
 
@@ -43,18 +45,15 @@ function create({ client, informers, kinds, clock }: ControllerContext): Control
       queue.addAfter(objectKey(quota), RECOUNT_MS);
     }
   };
-  const followed = new WeakSet<Informer<KubeObject>>();
-  function followKinds(): void {
-    for (const type of kinds.list().filter(isCountedKind)) {
-      const informer = informers.of(type);
-      if (type.messageName === KINDS.ResourceQuota.messageName || followed.has(informer)) continue;
-      followed.add(informer);
+  followKinds(context, {
+    wants: (type) => isCountedKind(type) && type.messageName !== KINDS.ResourceQuota.messageName,
+    follow: (informer, type) => {
       const onUpdate = (old: KubeObject, object: KubeObject): void => {
         if (type.messageName !== KINDS.Pod.messageName || endsBetween(old, object)) recountNamespace(object);
       };
       informer.addHandler({ onAdd: recountNamespace, onUpdate, onDelete: recountNamespace });
-    }
-  }
+    },
+  });
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
     const at = splitKey(key);
@@ -84,8 +83,6 @@ function create({ client, informers, kinds, clock }: ControllerContext): Control
     return after(RESYNC_MS);
   }
 
-  followKinds();
-  kinds.onChange(followKinds);
   return { queue, reconcile };
 }
 

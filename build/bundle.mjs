@@ -98,8 +98,8 @@ async function bundle(name) {
     supported: { 'dynamic-import': false },
     format: 'cjs',
     minifySyntax: true,
+    // Names stay as they are, but for the few that collide; keeping those too would cost a call for every closure made.
     minifyWhitespace: true,
-    keepNames: true,
     legalComments: 'linked',
     logLevel: 'warning',
     // What is meant to be optional in the libraries stays optional.

@@ -1,15 +1,27 @@
-import type { corev1 } from '../../../proto/index.ts';
-import { KINDS } from '../../../proto/index.ts';
+import { KINDS, type KubeObject } from '../../../proto/index.ts';
 import { forbidden, notFound } from '../api-errors.ts';
 import { objectKey } from '../keys.ts';
 import type { ApiServices } from '../services.ts';
-import type { AdmissionStep } from './admission-step.ts';
+import type { AdmissionRequest, AdmissionStep } from './admission-step.ts';
 
 /** Refuses new objects in namespaces that do not exist or are being emptied. */
-export const namespaceLifecycle: AdmissionStep = async (request, services) => {
-  const { operation, definition, namespace, signal } = request;
+export const namespaceLifecycle: AdmissionStep = (request, services) => {
+  const { operation, definition, namespace } = request;
   if (operation !== 'CREATE' || !definition.type.namespaced) return;
-  const found = await findNamespace(namespace, services, signal);
+  const key = objectKey(KINDS.Namespace, undefined, namespace);
+  const known = services.cache.get(key)?.object;
+  if (known === undefined) return checkStored(request, services, key);
+  checkNamespace(request, known);
+};
+
+/** The cache may be a moment behind a namespace just created; only its absence is worth asking the store about. */
+async function checkStored(request: AdmissionRequest, services: ApiServices, key: string): Promise<void> {
+  const entry = await services.store.get(key, request.signal);
+  checkNamespace(request, entry === undefined ? undefined : KINDS.Namespace.message.decode(entry.value));
+}
+
+function checkNamespace(request: AdmissionRequest, found: KubeObject | undefined): void {
+  const { definition, namespace } = request;
   if (found === undefined) {
     if (request.assumed?.hasNamespace(namespace) === true) return;
     throw notFound(KINDS.Namespace, namespace);
@@ -28,24 +40,4 @@ export const namespaceLifecycle: AdmissionStep = async (request, services) => {
       ],
     );
   }
-};
-
-/** Decoded namespaces by stored bytes, so that a busy namespace is decoded once per change. */
-const decoded = new WeakMap<Uint8Array, corev1.Namespace>();
-
-async function findNamespace(
-  name: string,
-  services: ApiServices,
-  signal: AbortSignal | undefined,
-): Promise<corev1.Namespace | undefined> {
-  const key = objectKey(KINDS.Namespace, undefined, name);
-  // The cache may be a moment behind a namespace just created; only its absence is worth asking the store about.
-  const entry = services.cache.get(key) ?? (await services.store.get(key, signal));
-  if (entry === undefined) return undefined;
-  let namespace = decoded.get(entry.value);
-  if (namespace === undefined) {
-    namespace = KINDS.Namespace.message.decode(entry.value);
-    decoded.set(entry.value, namespace);
-  }
-  return namespace;
 }

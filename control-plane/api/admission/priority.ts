@@ -7,11 +7,15 @@ import type { AdmissionRequest, AdmissionStep } from './admission-step.ts';
 import { policyObjects } from './policy-objects.ts';
 
 /** Gives new pods the priority of their class, or of the class for those that name none. */
-export const priorityOfPods: AdmissionStep = async (request, services) => {
+export const priorityOfPods: AdmissionStep = (request, services) => {
   const { operation, definition, subresource, object } = request;
   if (operation !== 'CREATE' || subresource !== '' || definition.type.messageName !== KINDS.Pod.messageName) return;
   const spec = (object as corev1.Pod).spec;
-  if (spec === undefined) return;
+  if (spec !== undefined) return givePriority(request, services, spec);
+};
+
+async function givePriority(request: AdmissionRequest, services: ApiServices, spec: corev1.PodSpec): Promise<void> {
+  const { definition } = request;
   const refuse = (because: string): Error => forbidden(definition.type, request.name, because);
   const named = spec.priorityClassName ?? '';
   const found = named === '' ? defaultClass(services) : await findClass(services, named, request);
@@ -34,7 +38,7 @@ export const priorityOfPods: AdmissionStep = async (request, services) => {
   }
   spec.priority = value;
   spec.preemptionPolicy = policy;
-};
+}
 
 /** Refuses a second class for pods that name none. */
 export const onlyDefaultPriorityClass: AdmissionStep = ({ definition, name, object }, services) => {

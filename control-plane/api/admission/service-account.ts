@@ -17,15 +17,20 @@ const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
  * account `default` of a namespace is made here when it is missing: a pod that is created right after its namespace does not
  * fail because the controller that makes these accounts was slower.
  */
-export const serviceAccountOfPods: AdmissionStep = async (request, services) => {
-  const { operation, definition, subresource, namespace, name, object, signal } = request;
+export const serviceAccountOfPods: AdmissionStep = (request, services) => {
+  const { operation, definition, subresource, object } = request;
   if (operation !== 'CREATE' || subresource !== '' || definition.type.messageName !== KINDS.Pod.messageName) return;
   const pod = object as corev1.Pod;
   if (pod.spec === undefined || pod.metadata?.annotations?.[MIRROR_ANNOTATION] !== undefined) return;
-  const wanted = pod.spec.serviceAccountName ?? '';
+  return giveAccount(request, services, pod.spec);
+};
+
+async function giveAccount(request: AdmissionRequest, services: ApiServices, spec: corev1.PodSpec): Promise<void> {
+  const { definition, namespace, name, signal } = request;
+  const wanted = spec.serviceAccountName ?? '';
   const accountName = wanted === '' ? DEFAULT_NAME : wanted;
-  pod.spec.serviceAccountName = accountName;
-  pod.spec.serviceAccount = accountName;
+  spec.serviceAccountName = accountName;
+  spec.serviceAccount = accountName;
   const account =
     (await findAccount(services, { namespace, name: accountName, signal })) ??
     (accountName === DEFAULT_NAME ? await makeDefault(services, request) : undefined) ??
@@ -34,10 +39,10 @@ export const serviceAccountOfPods: AdmissionStep = async (request, services) => 
     const missing = `serviceaccount "${accountName}" not found`;
     throw forbidden(definition.type, name, `error looking up service account ${namespace}/${accountName}: ${missing}`);
   }
-  if ((pod.spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) {
-    pod.spec.imagePullSecrets = (account.imagePullSecrets ?? []).map((secret) => ({ ...secret }));
+  if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) {
+    spec.imagePullSecrets = (account.imagePullSecrets ?? []).map((secret) => ({ ...secret }));
   }
-};
+}
 
 interface Wanted {
   readonly namespace: string;

@@ -3,6 +3,7 @@ import type { ErrorCause } from '../../../lib/errors.ts';
 import type { KubeObject } from '../../../proto/index.ts';
 import type { RequestContext } from '../../resources/definition.ts';
 import { invalidObject } from '../../resources/validate-object.ts';
+import type { AdmissionRequest } from '../admission/admission-step.ts';
 import { unsupportedFieldWarnings } from '../request/unsupported-fields.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { equalBytes } from '../stored-object.ts';
@@ -30,8 +31,26 @@ export async function admit(
   const { caller, assumed, dryRun, signal } = request;
   const warnings = new Set<string>();
   const warn = (line: string): void => void warnings.add(line);
-  const common = { operation, definition, subresource, namespace, caller, assumed, dryRun, warn, signal } as const;
-  for (const step of services.admission) await step({ ...common, ...subject }, services);
+  const { name, object, old } = subject;
+  const seen: AdmissionRequest = {
+    operation,
+    definition,
+    subresource,
+    namespace,
+    name,
+    caller,
+    assumed,
+    object,
+    old,
+    dryRun,
+    warn,
+    signal,
+  };
+  for (const step of services.admission) {
+    // Most steps have nothing to do with most kinds, and say so at once.
+    const pending = step(seen, services);
+    if (pending !== undefined) await pending;
+  }
   if (warnings.size > 0) admissionWarnings.set(subject.object, warnings);
 }
 

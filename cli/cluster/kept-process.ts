@@ -73,7 +73,7 @@ export function startKept(
 
 /** A small young generation keeps resident memory low; both programs are far from needing more. */
 function nodeFlags(name: KeptName): string[] {
-  return name === 'agent' ? ['--max-semi-space-size=1', '--max-old-space-size=256'] : ['--max-semi-space-size=4'];
+  return name === 'agent' ? ['--max-semi-space-size=1', '--max-old-space-size=256'] : ['--max-semi-space-size=16'];
 }
 
 /** Ends a kept program and its keeper: TERM, and KILL for what is left after `timeoutMs`. No error when none runs. */

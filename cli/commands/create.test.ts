@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CliUnderTest } from '../../test/harness/cli-under-test.ts';
+import { CliUnderTest, yaml } from '../../test/harness/cli-under-test.ts';
 
 let cli: CliUnderTest;
 
@@ -9,8 +9,6 @@ beforeAll(async () => {
   cli = await CliUnderTest.start();
 });
 afterAll(() => cli.stop());
-
-const yaml = (text: string): string => `${text.replace(/^\n/, '').trimEnd()}\n`;
 
 describe('on a server', () => {
   test('creates, and says so; a dry run there changes nothing', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CliUnderTest } from '../../test/harness/cli-under-test.ts';
+import { CliUnderTest, yaml } from '../../test/harness/cli-under-test.ts';
 
 let cli: CliUnderTest;
 
@@ -7,8 +7,6 @@ beforeAll(async () => {
   cli = await CliUnderTest.start();
 });
 afterAll(() => cli.stop());
-
-const yaml = (text: string): string => `${text.replace(/^\n/, '').trimEnd()}\n`;
 
 describe('run', () => {
   test('the pod as it is printed without a server', async () => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CliUnderTest } from '../../test/harness/cli-under-test.ts';
+import { CliUnderTest, yaml } from '../../test/harness/cli-under-test.ts';
 
 let cli: CliUnderTest;
 
@@ -11,16 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => cli.stop());
 
-/** Asks no server: the config that is named leads nowhere. */
-async function generated(...args: string[]): Promise<string> {
-  const nowhere = cli.file('nowhere', JSON.stringify({ ...cli.config, contexts: {} }));
-  const dashes = args.indexOf('--');
-  const at = dashes === -1 ? args.length : dashes;
-  const options = ['--dry-run=client', '-o', 'yaml', '--config', nowhere];
-  return cli.ok('create', ...args.slice(0, at), ...options, ...args.slice(at));
-}
-
-const yaml = (text: string): string => `${text.replace(/^\n/, '').trimEnd()}\n`;
+const generated = (...args: string[]): Promise<string> => cli.generated(...args);
 
 describe('data of ConfigMaps and Secrets', () => {
   test('from files, folders and literal values; what is no text is binary', async () => {

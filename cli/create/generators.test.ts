@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CliUnderTest } from '../../test/harness/cli-under-test.ts';
+import { CliUnderTest, yaml } from '../../test/harness/cli-under-test.ts';
 
 let cli: CliUnderTest;
 
@@ -8,16 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => cli.stop());
 
-/** Asks no server: the config that is named leads nowhere. */
-async function generated(...args: string[]): Promise<string> {
-  const nowhere = cli.file('nowhere', JSON.stringify({ ...cli.config, contexts: {} }));
-  const dashes = args.indexOf('--');
-  const at = dashes === -1 ? args.length : dashes;
-  const options = ['--dry-run=client', '-o', 'yaml', '--config', nowhere];
-  return cli.ok('create', ...args.slice(0, at), ...options, ...args.slice(at));
-}
-
-const yaml = (text: string): string => `${text.replace(/^\n/, '').trimEnd()}\n`;
+const generated = (...args: string[]): Promise<string> => cli.generated(...args);
 
 describe('objects made from arguments, as they are printed without a server', () => {
   const rows: readonly [readonly string[], string][] = [

@@ -2,27 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { type batchv1, type Json, type JsonObject, KINDS, toJson } from '../../proto/index.ts';
 import { job } from './job.ts';
 import { countIndexes } from './job-indexes.ts';
+import { created, exit, indexed, simple, template } from './test-jobs.ts';
 import { problemsOf, readObject, withValue } from './test-objects.ts';
 import { expectProblem } from './valid-objects.ts';
 
-const template: Json = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'busybox:1' }] } };
-const simple: Json = {
-  apiVersion: 'batch/v1',
-  kind: 'Job',
-  metadata: { name: 'sum', namespace: 'shop', uid: 'u1' },
-  spec: { template },
-};
-const indexed = withValue(withValue(simple, 'spec.completionMode', 'Indexed'), 'spec.completions', 5);
 const F = 'spec.podFailurePolicy.rules';
 const f = 'spec.podFailurePolicy.rules[0]';
-const exit = (onExitCodes: JsonObject): Json => [{ action: 'FailJob', onExitCodes }];
-
-/** The object as it is stored: with its selector. */
-function created(json: Json): JsonObject {
-  const object = readObject<batchv1.Job>(json);
-  job.prepareForCreate?.(object, { user: 'ann', now: '2026-01-02T03:04:05Z' });
-  return toJson(KINDS.Job.messageName, object) as JsonObject;
-}
 
 describe('a job', () => {
   it('gets the defaults of Kubernetes', () => {

@@ -102,6 +102,15 @@ export class CliUnderTest {
     return stdout;
   }
 
+  /** What `skiff create <args>` makes, in YAML. Asks no server: the config that is named leads nowhere. */
+  generated(...args: readonly string[]): Promise<string> {
+    const nowhere = this.file('nowhere', JSON.stringify({ ...this.config, contexts: {} }));
+    const dashes = args.indexOf('--');
+    const at = dashes === -1 ? args.length : dashes;
+    const options = ['--dry-run=client', '-o', 'yaml', '--config', nowhere];
+    return this.ok('create', ...args.slice(0, at), ...options, ...args.slice(at));
+  }
+
   /** Applies manifests given as text or objects. */
   async apply(...manifests: readonly (string | object)[]): Promise<string> {
     const text = manifests.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join('\n---\n');
@@ -186,4 +195,9 @@ export function masked(text: string): string {
     .replace(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UID')
     .replace(/(resourceVersion"?: )"\d+"/g, '$1"N"')
     .replace(/\b\d{1,2}s\b/g, 'Ns');
+}
+
+/** A document written from the line after the backtick on: without that first line end, and with one at the end. */
+export function yaml(text: string): string {
+  return `${text.replace(/^\n/, '').trimEnd()}\n`;
 }

@@ -139,8 +139,8 @@ describe.skipIf(missing !== undefined)(
       throw new Error(`the store's watch did not reach the end; it gave ${events.length} events`);
     }
 
-    test(`each sees every change once and in order (seed ${SEED})`, // A second try would begin in what the first left behind.
-    { timeout: RUN_MS + 240_000, retry: 0 }, async () => {
+    // A second try would begin in what the first left behind.
+    test(`each sees every change once and in order (seed ${SEED})`, { timeout: RUN_MS + 240_000, retry: 0 }, async () => {
       const random = seededRandom(SEED);
       const pick = (below: number): number => Math.floor(random() * below);
       const clientOf = (index: number): GrpcResourceClient => {

@@ -140,7 +140,10 @@ describe.skipIf(missing !== undefined)(
     }
 
     // A second try would begin in what the first left behind.
-    test(`each sees every change once and in order (seed ${SEED})`, { timeout: RUN_MS + 240_000, retry: 0 }, async () => {
+    test(`each sees every change once and in order (seed ${SEED})`, {
+      timeout: RUN_MS + 240_000,
+      retry: 0,
+    }, async () => {
       const random = seededRandom(SEED);
       const pick = (below: number): number => Math.floor(random() * below);
       const clientOf = (index: number): GrpcResourceClient => {

@@ -169,6 +169,13 @@ const STATUSES: readonly StatusRow[] = [
     update: { currentReplicas: 2, desiredReplicas: 2, conditions: [replaced('AbleToScale')] },
   },
   {
+    rows: 'no row of its own, the older version',
+    version: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
+    patch: { currentReplicas: 1, desiredReplicas: 2 },
+    update: { currentReplicas: 2, desiredReplicas: 2, currentCPUUtilizationPercentage: 40 },
+  },
+  {
     rows: 'no row of its own',
     version: 'apiregistration.k8s.io/v1',
     kind: 'APIService',
@@ -230,9 +237,11 @@ describe.skipIf(apiUnavailable() !== undefined)('the status of', () => {
       });
     expect(written.metadata).toMatchObject({ labels: { written: 'yes' } });
     await expect(api.update(updated, 'status')).rejects.toMatchObject({ reason: 'Conflict' });
-    if (!carried.includes('annotations')) return;
-    const wrong = api.patch(status, { metadata: { annotations: { 'no good': '' } } });
-    await expect(wrong).rejects.toThrow('metadata.annotations.no good: Invalid value: "no good"');
+    if (carried.includes('annotations')) {
+      const wrong = api.patch(status, { metadata: { annotations: { 'no good': '' } } });
+      await expect(wrong).rejects.toThrow('metadata.annotations.no good: Invalid value: "no good"');
+    }
+    await api.delete(at, { gracePeriodSeconds: 0 });
   });
 });
 

@@ -1,8 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -16,6 +16,8 @@ import {
 import { type ImageProgress, isImageError } from '../../node-agent/images/image-store.ts';
 import { OverlayImageStore } from '../../node-agent/images/overlay-image-store.ts';
 import { SkopeoRegistry, type SkopeoRegistryOptions } from '../../node-agent/images/skopeo-registry.ts';
+import { waitFor } from '../harness/wait.ts';
+import { ACCOUNT, freePort, LoopbackRegistry } from './loopback-registry.ts';
 
 const missing = ['docker-registry', 'skopeo'].filter((program) => {
   try {
@@ -28,111 +30,16 @@ const missing = ['docker-registry', 'skopeo'].filter((program) => {
 const isRoot = process.getuid?.() === 0;
 const why = !isRoot ? ' (skipped: needs root)' : missing.length > 0 ? ` (skipped: needs ${missing.join(', ')})` : '';
 
-const PASSWORD = 's3cret-test';
-const HTPASSWD = 'alice:$2y$04$KFHjcm56rckchTWEfg1/YuglXwcKMOxOe4ZGaA5WkuUwdZzBX5nvW\n';
-
-/** A registry of its own on a free port. */
-class TestRegistry {
-  readonly #child: ChildProcess;
-  readonly host: string;
-  readonly #log: () => string;
-
-  private constructor(child: ChildProcess, host: string, log: () => string) {
-    this.#child = child;
-    this.host = host;
-    this.#log = log;
-  }
-
-  static async start(folder: string, options: { readonly auth: boolean }): Promise<TestRegistry> {
-    await mkdir(folder, { recursive: true });
-    const port = await freePort();
-    const config = {
-      version: '0.1',
-      log: { level: 'warn' },
-      storage: { filesystem: { rootdirectory: join(folder, 'data') } },
-      http: { addr: `127.0.0.1:${port}` },
-      ...(options.auth ? { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } } : {}),
-    };
-    await writeFile(join(folder, 'htpasswd'), HTPASSWD);
-    await writeFile(join(folder, 'config.yml'), JSON.stringify(config));
-    const child = spawn('docker-registry', ['serve', join(folder, 'config.yml')], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let log = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      log += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      log += chunk.toString();
-    });
-    const registry = new TestRegistry(child, `127.0.0.1:${port}`, () => log);
-    await eventually(async () => {
-      const answer = await fetch(`http://${registry.host}/v2/`);
-      return answer.status === 200 || answer.status === 401;
-    }, 'the registry answers');
-    return registry;
-  }
-
-  /** Pushes an archive with one image under a name here. */
-  push(archive: string, name: string, extra: readonly string[] = []): void {
-    execFileSync(
-      'skopeo',
-      [
-        'copy',
-        '--quiet',
-        '--all',
-        '--dest-tls-verify=false',
-        ...extra,
-        `oci-archive:${archive}`,
-        `docker://${this.host}/${name}`,
-      ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-  }
-
-  /** How many layers and configurations were downloaded so far. */
-  blobDownloads(): number {
-    return this.#log()
-      .split('\n')
-      .filter((line) => line.includes('"GET /v2/') && line.includes('/blobs/')).length;
-  }
-
-  async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGKILL');
-    await ended;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-async function eventually(check: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (Date.now() < deadline) {
-    if (await check().catch(() => false)) {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`Gave up waiting until ${what}`);
-}
-
 describe.skipIf(why !== '')(`images from a registry${why}`, () => {
   let folder: string;
-  let registry: TestRegistry;
+  let registry: LoopbackRegistry;
   let store: OverlayImageStore;
   let runs = 0;
   const signal = new AbortController().signal;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'skiff-registry-'));
-    registry = await TestRegistry.start(join(folder, 'open'), { auth: false });
+    registry = await LoopbackRegistry.start(join(folder, 'open'), { auth: false });
     registry.push(await archive('app'), 'team/app:1');
     registry.push(await archive('app'), 'team/app:docker', ['--format', 'v2s2']);
   });
@@ -384,12 +291,15 @@ describe.skipIf(why !== '')(`images from a registry${why}`, () => {
   });
 
   describe('with a password', () => {
-    let closed: TestRegistry;
-    const alice = { username: 'alice', password: PASSWORD };
+    let closed: LoopbackRegistry;
+    const alice = ACCOUNT;
 
     beforeAll(async () => {
-      closed = await TestRegistry.start(join(folder, 'closed'), { auth: true });
-      closed.push(await archive('private'), 'team/private:1', ['--dest-creds', `alice:${PASSWORD}`]);
+      closed = await LoopbackRegistry.start(join(folder, 'closed'), { auth: true });
+      closed.push(await archive('private'), 'team/private:1', [
+        '--dest-creds',
+        `${ACCOUNT.username}:${ACCOUNT.password}`,
+      ]);
     });
     afterAll(() => closed.stop());
 
@@ -475,7 +385,7 @@ describe.skipIf(why !== '')(`images from a registry${why}`, () => {
       const cancel = new AbortController();
       const auth = [{ username: 'alice', password: 'visible-to-nobody' }];
       const pull = store.pull(`${host}/a/b:1`, { signal: cancel.signal, auth }).catch(String);
-      await eventually(async () => requests.some((path) => path !== '/v2/'), 'the pull runs');
+      await waitFor('the pull to run', () => requests.some((path) => path !== '/v2/'));
       const staging = join(folder, `images${runs}`, 'staging');
       const files = (await readdir(staging, { recursive: true })).filter((name) => name.endsWith('auth.json'));
       expect(files).toHaveLength(1);
@@ -493,7 +403,7 @@ describe.skipIf(why !== '')(`images from a registry${why}`, () => {
       answer = () => 'hang';
       const cancel = new AbortController();
       const pulls = [1, 2, 3, 4, 5].map((tag) => store.pull(`${host}/a/b:${tag}`, { signal: cancel.signal }));
-      await eventually(async () => requests.filter((path) => path !== '/v2/').length === 3, 'three pulls run');
+      await waitFor('three pulls to run', () => requests.filter((path) => path !== '/v2/').length === 3);
       cancel.abort(new Error('enough'));
       const outcomes = await Promise.allSettled(pulls);
       expect(outcomes.map((each) => (each.status === 'rejected' ? String(each.reason) : each.status))).toEqual(

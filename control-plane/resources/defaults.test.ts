@@ -97,7 +97,7 @@ describe('defaults of a pod', () => {
     ['localhost:5000/nginx', 'Always'],
     ['localhost:5000/nginx:1', 'IfNotPresent'],
     [`nginx@sha256:${'0'.repeat(64)}`, 'IfNotPresent'],
-    [`nginx:latest@sha256:${'0'.repeat(64)}`, 'IfNotPresent'],
+    [`nginx:latest@sha256:${'0'.repeat(64)}`, 'Always'],
   ])('pull %s %s', (image, policy) => {
     expect(defaultPullPolicy(image)).toBe(policy);
   });

@@ -17,12 +17,13 @@ export function defaultContainer(container: corev1.Container | corev1.EphemeralC
   }
 }
 
-/** `Always` for the tag `latest`, named or implied; `IfNotPresent` for any other tag or a digest. */
+/** `Always` for the tag `latest`, named, or implied where there is no digest either; `IfNotPresent` for all else. */
 export function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
-  if (image.includes('@')) return 'IfNotPresent';
-  const lastPart = image.slice(image.lastIndexOf('/') + 1);
+  const [named = '', digest] = image.split('@', 2);
+  const lastPart = named.slice(named.lastIndexOf('/') + 1);
   const colon = lastPart.indexOf(':');
-  return colon < 0 || lastPart.slice(colon + 1) === 'latest' ? 'Always' : 'IfNotPresent';
+  const isLatest = colon < 0 ? digest === undefined : lastPart.slice(colon + 1) === 'latest';
+  return isLatest ? 'Always' : 'IfNotPresent';
 }
 
 function defaultProbe(probe: corev1.Probe): void {

@@ -136,6 +136,8 @@ describe.skipIf(apiUnavailable() !== undefined)('quotas', () => {
   test('limits are changed and the quota deleted (sig-api-machinery 76)', async () => {
     const namespace = await makeNamespace();
     await api.create(quota(namespace, { 'requests.cpu': '1', 'requests.memory': '500Mi' }));
+    // Before that the controller's first count may come between reading and writing.
+    await counted(namespace);
     const live = await api.get(at(namespace));
     const updated = await api.update({ ...live, spec: { hard: { 'requests.cpu': '2', 'requests.memory': '1Gi' } } });
     expect(updated.spec).toEqual({ hard: { 'requests.cpu': '2', 'requests.memory': '1Gi' } });

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { configMap, deployment } from '../../test/harness/cli-objects.ts';
 import { CliUnderTest, masked } from '../../test/harness/cli-under-test.ts';
 
 let cli: CliUnderTest;
@@ -9,26 +10,6 @@ beforeAll(async () => {
   cli = await CliUnderTest.start();
 });
 afterAll(() => cli.stop());
-
-function deployment(name: string, image = 'nginx:1', replicas = 2): object {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name },
-    spec: {
-      replicas,
-      selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image }] } },
-    },
-  };
-}
-
-const configMap = (name: string, data: object = {}): object => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name },
-  data,
-});
 
 async function applied(...objects: object[]): Promise<string> {
   return cli.apply(...objects);

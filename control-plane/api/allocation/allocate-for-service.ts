@@ -1,15 +1,15 @@
 import { randomInt } from 'node:crypto';
 import type { ErrorCause } from '../../../lib/errors.ts';
 import { ApiError } from '../../../lib/errors.ts';
-import { type corev1, KINDS, type KubeObject } from '../../../proto/index.ts';
+import type { corev1, KubeObject } from '../../../proto/index.ts';
 import { NO_ADDRESS, needsClusterIP, needsHealthCheckPort, needsNodePorts } from '../../resources/service-kinds.ts';
 import { NODE_PORTS } from '../../resources/service-ports.ts';
 import { invalidObject } from '../../resources/validate-object.ts';
 import { invalid, tooMany } from '../../resources/validation/field-errors.ts';
-import type { StoreEntry, StoreWrite } from '../../store/store.ts';
-import type { Target } from '../request/target.ts';
+import type { StoreWrite } from '../../store/store.ts';
 import type { ApiServices } from '../services.ts';
 import { copyOf } from '../stored-object.ts';
+import type { SideWriteContext, WithSideWrites } from '../write/side-writes.ts';
 import { type AddressRange, DEFAULT_SERVICE_RANGE } from './address-range.ts';
 import { CLUSTER_IPS, type Claim, claimsOf, NODE_PORTS_CLAIMED } from './service-claims.ts';
 
@@ -25,26 +25,17 @@ const NODE_PORTS_BY_NAME = 86;
 /** More keys than these would not fit one transaction together with the service and its quotas. */
 const MAX_CLAIMS = 100;
 
-/** A write as it will be. */
-export interface Allocated<T> {
-  /** The object with what it was given; the one handed in when there was nothing to give. */
-  readonly object: T;
-  /** To be committed in the transaction of the object itself, or not at all. */
-  readonly writes: readonly StoreWrite[];
-}
-
 /**
  * Gives a service that is about to be stored the address and node ports it needs, and claims them: one key per address and
  * port, written and deleted with the service in one transaction. So each has one owner whatever number of servers gives them
- * out, and none is lost or left behind. Other kinds pass through. `object` is undefined when it goes; it is not changed.
+ * out, and none is lost or left behind. `object` is undefined when it goes; it is not changed.
  * Throws `Invalid` when the service names what another one has, `InternalError` when nothing is free.
  */
 export async function allocateForService<T extends KubeObject | undefined>(
   services: ApiServices,
-  { target, entry, signal }: { target: Target; entry: StoreEntry | undefined; signal?: AbortSignal | undefined },
+  { target, entry, signal }: SideWriteContext,
   object: T,
-): Promise<Allocated<T>> {
-  if (target.definition.type.messageName !== KINDS.Service.messageName) return { object, writes: [] };
+): Promise<WithSideWrites<T>> {
   const before = entry === undefined ? undefined : (copyOf(target.definition, entry.value) as corev1.Service);
   const after = structuredClone(object) as corev1.Service | undefined;
   const name = after?.metadata?.name ?? before?.metadata?.name ?? '';

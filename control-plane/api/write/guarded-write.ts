@@ -2,12 +2,12 @@ import type { KubeObject } from '../../../proto/index.ts';
 import type { StoreEntry, StoreWrite } from '../../store/store.ts';
 import { commitCounted } from '../admission/commit-counted.ts';
 import { seenByAdmission } from '../admission/seen-by-admission.ts';
-import { allocateForService } from '../allocation/allocate-for-service.ts';
 import { modifiedConflict } from '../api-errors.ts';
 import { objectKey } from '../keys.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { copyOf, encodeForStore, equalBytes, withVersion } from '../stored-object.ts';
 import { KeyTurns } from './key-turns.ts';
+import { sideWriterOf } from './side-writes.ts';
 import type { WriteOutcome, WriteRequest } from './write-request.ts';
 
 /** The object a decision is made about: a private copy, fresh for each attempt. */
@@ -112,17 +112,19 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
   const { target, signal } = request;
   const { namespace } = target;
   const counted = { definition, namespace, name: decision.object.metadata?.name ?? '' };
+  const sideWriter = sideWriterOf(definition);
   if (decision.type === 'delete') {
     if (entry === undefined || request.dryRun) return { done: removed(definition, entry, entry?.version ?? 0) };
     const changed = await attempt.beforeWrite();
     if (changed !== undefined) return changed;
     const write: StoreWrite = { type: 'delete', key, ifVersion: entry.version };
-    const { writes: alongside } = await allocateForService(services, { target, entry, signal }, undefined);
+    const alongside = (await sideWriter?.(services, { target, entry, signal }, undefined))?.writes ?? [];
     const result = await commitCounted(services, { ...counted, write, alongside, after: undefined, entry }, request);
     return result.ok ? { done: removed(definition, entry, result.version) } : { current: result.current };
   }
-  const allocated = await allocateForService(services, { target, entry, signal }, decision.object);
-  const bytes = encodeForStore(definition, allocated.object);
+  const withSide = sideWriter && (await sideWriter(services, { target, entry, signal }, decision.object));
+  const { object: after, writes: alongside } = withSide ?? { object: decision.object, writes: [] };
+  const bytes = encodeForStore(definition, after);
   const version = entry?.version ?? 0;
   if (entry !== undefined && equalBytes(bytes, entry.value)) {
     return { done: kept(definition, entry, decision.action === 'deleting' ? 'deleting' : 'unchanged') };
@@ -136,7 +138,6 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
     ifVersion: version,
     ...(definition.storedSeconds === undefined ? {} : { ttlSeconds: definition.storedSeconds }),
   };
-  const { object: after, writes: alongside } = allocated;
   const result = await commitCounted(services, { ...counted, write, alongside, after, entry }, request);
   if (!result.ok) return { current: result.current };
   if (!request.dryRun) await seenByAdmission(services, request.target, result.version);

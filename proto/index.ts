@@ -6,6 +6,8 @@ export * from './custom-object.ts';
 export { readFreeJson } from './free-json.ts';
 export * as admissionregistrationv1 from './gen/skiff/admissionregistration/v1/admissionregistration.ts';
 export * as agentv1 from './gen/skiff/agent/v1/images.ts';
+export * as peersv1 from './gen/skiff/agent/v1/peers.ts';
+export * as joinv1 from './gen/skiff/api/v1/join.ts';
 export * as apiv1 from './gen/skiff/api/v1/resources.ts';
 export * as streamsv1 from './gen/skiff/api/v1/streams.ts';
 export * as apiextensionsv1 from './gen/skiff/apiextensions/v1/apiextensions.ts';

@@ -163,10 +163,10 @@ function target(type: ResourceType, at: ObjectName, subresource?: string): apiv1
 
 function selection(
   type: ResourceType,
-  { namespace, labelSelector, fieldSelector }: SelectOptions,
+  { namespace, labelSelector, fieldSelector, subresource }: SelectOptions,
 ): { target: apiv1.Target; labelSelector?: string; fieldSelector?: string } {
   return {
-    target: target(type, { name: '', namespace }),
+    target: target(type, { name: '', namespace }, subresource),
     ...(labelSelector === undefined ? {} : { labelSelector }),
     ...(fieldSelector === undefined ? {} : { fieldSelector }),
   };

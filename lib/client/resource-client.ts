@@ -15,6 +15,8 @@ export interface SelectOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** `peers` of pods: what other nodes may know of them, everything else left out. */
+  readonly subresource?: 'peers';
   readonly signal?: AbortSignal;
 }
 

@@ -28,8 +28,20 @@ export interface NodeFeature {
   conditions?(): readonly FeatureCondition[];
   /** What the Node's annotations should say, read anew for each report. An undefined value takes one away. */
   annotations?(): Readonly<Record<string, string | undefined>>;
+  /** Resolves when a pod that has just got its addresses may send and receive; before its containers start. Never rejects. */
+  podAttached?(pod: AttachedPod, signal: AbortSignal): Promise<void>;
+  /** Why no container of this pod may be started now; undefined when nothing speaks against it. */
+  refusesStart?(pod: corev1.Pod): string | undefined;
+  /** Takes pods out of services. */
+  readonly withdrawal?: ServiceWithdrawal;
   /** With the agent stopped: removes everything it ever made on this machine. Idempotent; rejects with what stayed. */
   teardown?(): Promise<void>;
+}
+
+/** A pod of this node with its addresses. Never one on the host network. */
+export interface AttachedPod {
+  readonly pod: corev1.Pod;
+  readonly ips: readonly string[];
 }
 
 /** A change that the node's report shows, such as another condition: the report is made anew soon. */
@@ -58,7 +70,7 @@ export interface NodePlace {
   readonly labels: () => Readonly<Record<string, string>>;
 }
 
-/** How a pod that is to be stopped leaves the services it is behind; see `pods/withdraw.ts`. */
+/** How a pod that is to be stopped leaves the services it is behind; see `pods/withdrawals.ts`. */
 export interface ServiceWithdrawal {
   /** Whether any service of the cluster sends to this pod as far as this node knows. Cheap. */
   isServed(pod: corev1.Pod): boolean;

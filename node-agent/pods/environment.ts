@@ -2,6 +2,7 @@
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EventSink } from '../../lib/events.ts';
+import type { corev1 } from '../../proto/index.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import type { NodePaths } from '../paths.ts';
@@ -26,6 +27,8 @@ export interface NodeIdentity {
   readonly memoryBytes: number;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly clusterDomain: string;
+  /** Where the cluster's DNS is answered; undefined when nothing answers: pods then use the node's own resolvers. */
+  readonly dnsAddress?: string;
   readonly cgroupRoot: string;
   /** Processes and threads a pod may have. */
   readonly podPidsLimit: number;
@@ -34,6 +37,16 @@ export interface NodeIdentity {
   /** The node's own resolver settings, read anew for each pod. */
   readonly resolvConfPath: string;
   readonly hostsPath: string;
+}
+
+/** What a node's features have to say in the life of a pod. */
+export interface PodHooks {
+  /** Resolves when a pod with new addresses may send and receive. */
+  readonly attached: (pod: corev1.Pod, ips: readonly string[], signal: AbortSignal) => Promise<void>;
+  /** Why no container of the pod may be started now. */
+  readonly refusesStart: (pod: corev1.Pod) => string | undefined;
+  /** Resolves when no service sends new connections to the pod any more, or nobody waits longer. Never rejects. */
+  readonly withdraw: (pod: corev1.Pod, signal: AbortSignal) => Promise<void>;
 }
 
 /** Everything a pod worker needs; shared by all of a node. */
@@ -54,6 +67,8 @@ export interface PodEnvironment {
   readonly log: AgentLog;
   readonly paths: NodePaths;
   readonly node: NodeIdentity;
+  /** What the node's features have to say in the life of a pod; absent where a node has none. */
+  readonly hooks?: PodHooks;
   /** Where the time of a pod's start goes; for benchmarks. */
   readonly onStep?: StepListener;
 }

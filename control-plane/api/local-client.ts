@@ -15,6 +15,7 @@ import { errorMessage } from '../../lib/errors.ts';
 import type { JsonObject, KubeObject, ResourceType } from '../../proto/index.ts';
 import { getObject } from './read/get.ts';
 import { listObjects } from './read/list.ts';
+import { batchAsAsked, pageAsAsked } from './read/peers.ts';
 import { type WatchedEvent, watchObjects } from './read/watch.ts';
 import type { Caller } from './request/caller.ts';
 import { normalizeTyped } from './request/decode.ts';
@@ -50,7 +51,8 @@ export class LocalResourceClient implements ResourceClient {
   }
 
   async list<T extends KubeObject>(type: ResourceType<T>, options: SelectOptions = {}): Promise<ObjectList<T>> {
-    const page = await listObjects(this.#services, this.#target(type, { namespace: options.namespace, name: '' }), {
+    const target = this.#target(type, { namespace: options.namespace, name: '' }, options.subresource);
+    const page = await listObjects(this.#services, target, {
       labelSelector: options.labelSelector ?? '',
       fieldSelector: options.fieldSelector ?? '',
       limit: 0,
@@ -60,7 +62,9 @@ export class LocalResourceClient implements ResourceClient {
       maxBytes: Number.POSITIVE_INFINITY,
       signal: options.signal,
     });
-    const items = page.entries.flatMap(({ object }) => (object === undefined ? [] : [object as T]));
+    const items = pageAsAsked(target, page).entries.flatMap(({ object }) =>
+      object === undefined ? [] : [object as T],
+    );
     return { items, resourceVersion: String(page.version) };
   }
 
@@ -69,7 +73,7 @@ export class LocalResourceClient implements ResourceClient {
     resourceVersion: string,
     options: SelectOptions = {},
   ): AsyncGenerator<readonly ObjectEvent<T>[]> {
-    const target = this.#target(type, { namespace: options.namespace, name: '' });
+    const target = this.#target(type, { namespace: options.namespace, name: '' }, options.subresource);
     const watchOptions = {
       labelSelector: options.labelSelector ?? '',
       fieldSelector: options.fieldSelector ?? '',
@@ -82,7 +86,7 @@ export class LocalResourceClient implements ResourceClient {
       if (batch.bookmark) {
         const { initialEventsEnd } = batch;
         yield [{ type: 'BOOKMARK', resourceVersion: String(batch.version), initialEventsEnd }];
-      } else yield batch.events.flatMap((event) => toObjectEvent<T>(event) ?? []);
+      } else yield batchAsAsked(target, batch).events.flatMap((event) => toObjectEvent<T>(event) ?? []);
     }
   }
 

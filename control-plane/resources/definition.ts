@@ -90,6 +90,8 @@ export interface ResourceDefinition<T extends KubeObject> {
     readonly token?: boolean;
     /** Adds ephemeral containers to a pod. */
     readonly ephemeralcontainers?: boolean;
+    /** Lists and watches of what other nodes may know. */
+    readonly peers?: boolean;
     /** Replaces the spec's finalizers only. */
     readonly finalize?: boolean;
   };

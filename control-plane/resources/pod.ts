@@ -39,7 +39,7 @@ function prepareForCreate(pod: corev1.Pod): void {
 /** The definition of Pod. */
 export const pod: ResourceDefinition<corev1.Pod> = {
   type: KINDS.Pod,
-  subresources: { status: true, binding: true, eviction: true, ephemeralcontainers: true },
+  subresources: { status: true, binding: true, eviction: true, ephemeralcontainers: true, peers: true },
   setDefaults: defaultPod,
   prepareForCreate,
   validate: (object) => validatePodSpec(object.spec, 'spec'),

@@ -17,6 +17,7 @@ import { type Clock, rfc3339, systemClock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import { MemoryAppliers } from './memory-apply.ts';
 import { ChangeHistory } from './memory-history.ts';
+import { asAsked, checkCollection, eventsAsAsked } from './memory-peers.ts';
 import { matcher, patched } from './memory-requests.ts';
 import * as rules from './memory-rules.ts';
 import {
@@ -123,9 +124,12 @@ export class MemoryResourceClient implements ResourceClient {
   }
 
   async list<T extends KubeObject>(type: ResourceType<T>, options: SelectOptions = {}): Promise<ObjectList<T>> {
-    await this.#admit({ verb: 'list', type, at: undefined, subresource: undefined }, options.signal);
+    const { subresource } = options;
+    await this.#admit({ verb: 'list', type, at: undefined, subresource }, options.signal);
+    checkCollection(type, subresource);
     const matches = matcher(options);
-    const items = [...this.#shelf(type).objects.values()].filter(matches) as T[];
+    const chosen = [...this.#shelf(type).objects.values()].filter(matches) as T[];
+    const items = chosen.map((object) => asAsked(object, subresource));
     return { items: items.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)), resourceVersion: this.resourceVersion };
   }
 
@@ -134,9 +138,11 @@ export class MemoryResourceClient implements ResourceClient {
     resourceVersion: string,
     options: SelectOptions = {},
   ): AsyncGenerator<readonly ObjectEvent<T>[]> {
-    await this.#admit({ verb: 'watch', type, at: undefined, subresource: undefined });
+    const { subresource } = options;
+    await this.#admit({ verb: 'watch', type, at: undefined, subresource });
+    checkCollection(type, subresource);
     const events = this.#shelf(type).history.watch(resourceVersion, matcher(options), options.signal);
-    yield* events as AsyncGenerator<ObjectEvent<T>[]>;
+    yield* eventsAsAsked(events as AsyncGenerator<ObjectEvent<T>[]>, subresource);
   }
 
   async create<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions = {}): Promise<T> {

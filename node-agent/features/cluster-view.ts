@@ -8,14 +8,13 @@
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Indexer, Informer, type InformerLog } from '../../lib/informer.ts';
+import { PEERS } from '../../lib/peer-pod.ts';
 import { type corev1, type discoveryv1, KINDS, type networkingv1 } from '../../proto/index.ts';
 
 /** Index of slices by `namespace/service`. */
 export const BY_SERVICE = 'service';
 /** Label of an EndpointSlice that names its Service. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
-/** The subresource of pods that shows what other nodes may know: names, labels, ports and addresses. */
-export const PEERS = 'peers';
 
 /** See the top of the file. */
 export interface ClusterView {

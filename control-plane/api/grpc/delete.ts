@@ -29,6 +29,7 @@ export function deleteCollectionVerb(services: ApiServices): UnaryVerb<apiv1.Del
   return async (request, { caller, signal }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'deletecollection', target);
+    if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be deleted`);
     if (target.name !== '') throw badRequest('the deletion of a collection names no object');
     const { deleted, continueText } = await deleteCollection(
       services,

@@ -1,5 +1,6 @@
 import { apiv1 } from '../../../proto/index.ts';
 import { type ListPage, listObjects } from '../read/list.ts';
+import { checkCollection, pageAsAsked } from '../read/peers.ts';
 import { resolveTarget, type Target } from '../request/target.ts';
 import { servedEntry } from '../request/versions.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
@@ -26,6 +27,7 @@ export function listVerb(services: ApiServices): UnaryVerb<apiv1.ListRequest> {
   return async (request, { caller, signal }) => {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'list', target);
+    checkCollection(target);
     const output = outputOf(request.output);
     const limit = request.limit ?? 0;
     const page = await listObjects(services, target, {
@@ -38,7 +40,10 @@ export function listVerb(services: ApiServices): UnaryVerb<apiv1.ListRequest> {
       maxBytes: MAX_STORED_BYTES[hasRowObjects(request) ? apiv1.Output.JSON : output],
       signal,
     });
-    return encodePage(target.served, inServedVersion(target, page), { output, rowObject: request.rowObject });
+    return encodePage(target.served, inServedVersion(target, pageAsAsked(target, page)), {
+      output,
+      rowObject: request.rowObject,
+    });
   };
 }
 

@@ -1,5 +1,6 @@
 import { hasReason } from '../../../lib/errors.ts';
 import { apiv1, type KubeObject } from '../../../proto/index.ts';
+import { batchAsAsked, checkCollection } from '../read/peers.ts';
 import { tooOld, type WatchBatch, type WatchedEvent, watchObjects } from '../read/watch.ts';
 import { resolveTarget, type Target } from '../request/target.ts';
 import { servedEntry } from '../request/versions.ts';
@@ -23,6 +24,7 @@ export function watchVerb(services: ApiServices): StreamingVerb<apiv1.WatchReque
   return async function* (request, { caller, signal }) {
     const target = resolveTarget(request.target, services.registry);
     checkAccess(caller, 'watch', target);
+    checkCollection(target);
     const options = {
       labelSelector: request.labelSelector ?? '',
       fieldSelector: request.fieldSelector ?? '',
@@ -30,10 +32,11 @@ export function watchVerb(services: ApiServices): StreamingVerb<apiv1.WatchReque
       sendInitialEvents: request.sendInitialEvents === true,
       bookmarks: request.bookmarks === true,
     };
-    const form = { output: outputOf(request.output), rowObject: request.rowObject };
+    const { subresource } = target;
+    const form = { subresource, output: outputOf(request.output), rowObject: request.rowObject };
     try {
       for await (const batch of watchObjects(services, target, options, signal)) {
-        yield* encodeBatch(target.served, inServedVersion(target, batch), form);
+        yield* encodeBatch(target.served, inServedVersion(target, batchAsAsked(target, batch)), form);
       }
     } catch (err) {
       throw hasReason(err, 'Expired') ? tooOld(options.resourceVersion, err) : err;
@@ -54,6 +57,7 @@ function inServedVersion(target: Target, batch: WatchBatch): WatchBatch {
 
 /** How a watcher wants its events. */
 interface EventForm {
+  readonly subresource: string;
   readonly output: apiv1.Output;
   readonly rowObject: apiv1.RowObject | undefined;
 }
@@ -103,7 +107,10 @@ function concat(parts: readonly Buffer[], unfiltered: boolean): Buffer {
   return reply;
 }
 
-/** Encodings kept with a change: one for each way watchers see it (selectors make a change an ADDED for some of them). */
+/**
+ * Encodings kept with a change: one for each way watchers see it (selectors make a change an ADDED for some of them, or show
+ * the version before it).
+ */
 type Memo = Map<string, Buffer>;
 
 /** The event's bytes, made once however many watchers receive it. */
@@ -112,7 +119,7 @@ function encodeOnce(definition: AnyDefinition, event: WatchedEvent, form: EventF
   if (source === undefined) return encode(definition, event, form);
   source.memo ??= new Map<string, Buffer>();
   const memo = source.memo as Memo;
-  const key = `${event.type} ${form.output} ${form.rowObject ?? 0} ${event.entry === source.entry}`;
+  const key = `${event.type} ${form.output} ${form.rowObject ?? 0} ${event.entry.version} ${form.subresource}`;
   let bytes = memo.get(key);
   if (bytes === undefined) {
     bytes = encode(definition, event, form);

@@ -20,6 +20,7 @@ describe('options of the server', () => {
       runDir: '/tmp/x/run/skiff',
       listen: { host: '0.0.0.0', port: 7443 },
       serviceRange: { cidr: '10.43.0.0/16' },
+      podRange: { cidr: '10.42.0.0/16', nodeBits: 24 },
       nodeGraceMs: 10_000,
       notReadyTolerationSeconds: 5,
       externalEtcd: undefined,
@@ -52,6 +53,19 @@ describe('options of the server', () => {
       'option --listen "here": must be host:port, such as 0.0.0.0:7443',
       'option --etcd-client-port "99999": must be a whole number between 1 and 65535',
       'option --node-monitor-grace "10": must be a duration such as 500ms, 10s or 5m',
+    ]);
+  });
+
+  test('refuse ranges of addresses that overlap, or that no node fits into', () => {
+    expect(problems('--service-cidr', '10.0.0.0/8')).toEqual([
+      'option --cluster-cidr "10.42.0.0/16": overlaps --service-cidr "10.0.0.0/8"',
+    ]);
+    expect(problems('--cluster-cidr', '10.43.128.0/20', '--node-cidr-mask-size', '16')).toEqual([
+      'option --cluster-cidr "10.43.128.0/20": overlaps --service-cidr "10.43.0.0/16"',
+      'option --node-cidr-mask-size "16": must be from 20 (one node has all of 10.43.128.0/20) to 30',
+    ]);
+    expect(problems('--cluster-cidr', 'fd00::/48')).toEqual([
+      'option --cluster-cidr "fd00::/48": must be a range of IPv4 addresses, such as 10.42.0.0/16, of at least four',
     ]);
   });
 

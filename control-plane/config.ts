@@ -13,8 +13,10 @@ import {
   parseOptions,
   text,
 } from '../lib/config.ts';
+import { errorMessage } from '../lib/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../lib/logger.ts';
 import { type AddressRange, addressRange } from './api/allocation/address-range.ts';
+import { overlap, type PodRange, podRange, spanOf } from './api/allocation/pod-range.ts';
 
 const OPTIONS = {
   root: {
@@ -52,6 +54,18 @@ const OPTIONS = {
     default: '10.43.0.0/16',
     help: 'addresses that services get; every server of a cluster must say the same',
     parse: addressRange,
+  },
+  'cluster-cidr': {
+    value: 'RANGE',
+    default: '10.42.0.0/16',
+    help: 'addresses that pods get; every server of a cluster must say the same',
+    parse: podCidr,
+  },
+  'node-cidr-mask-size': {
+    value: 'BITS',
+    default: '24',
+    help: 'how much of that each node gets: the length of the prefix',
+    parse: integer(1, 30),
   },
   'node-monitor-grace': {
     value: 'TIME',
@@ -103,6 +117,7 @@ export interface ServerConfig {
   readonly etcdClientPort: number;
   readonly etcdPeerPort: number;
   readonly serviceRange: AddressRange;
+  readonly podRange: PodRange;
   readonly nodeGraceMs: number;
   readonly notReadyTolerationSeconds: number;
   readonly unreachableTolerationSeconds: number;
@@ -128,6 +143,7 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     etcdClientPort: values['etcd-client-port'],
     etcdPeerPort: values['etcd-peer-port'],
     serviceRange: values['service-cidr'],
+    podRange: podRangeOf(values),
     nodeGraceMs: values['node-monitor-grace'],
     notReadyTolerationSeconds: Math.round(values['default-not-ready-toleration'] / 1000),
     unreachableTolerationSeconds: Math.round(values['default-unreachable-toleration'] / 1000),
@@ -135,6 +151,28 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     logFile: values['log-file'] === '' ? undefined : values['log-file'],
     help: values.help,
   });
+}
+
+/** A range that one node at least can have. */
+function podCidr(value: string): string {
+  return podRange(value, 30).cidr;
+}
+
+function podRangeOf(values: OptionValues<typeof OPTIONS>): PodRange {
+  const cidr = values['cluster-cidr'];
+  const service = values['service-cidr'].cidr;
+  const [pods, services] = [spanOf(cidr), spanOf(service)];
+  const problems: string[] = [];
+  if (pods !== undefined && services !== undefined && overlap(pods, services)) {
+    problems.push(`option --cluster-cidr "${cidr}": overlaps --service-cidr "${service}"`);
+  }
+  try {
+    const range = podRange(cidr, values['node-cidr-mask-size']);
+    if (problems.length === 0) return range;
+  } catch (err) {
+    problems.push(`option --node-cidr-mask-size "${values['node-cidr-mask-size']}": ${errorMessage(err)}`);
+  }
+  throw new ConfigError(problems);
 }
 
 function externalEtcd(values: OptionValues<typeof OPTIONS>): ExternalEtcd | undefined {

@@ -114,7 +114,7 @@ export async function startServer(
     acceptCustomNames,
   ];
   const tokens = loadTokenSigner(config.pkiDir);
-  const { serviceRange } = config;
+  const { serviceRange, podRange } = config;
   const services: ApiServices = {
     store: backend.store,
     cache,
@@ -122,6 +122,7 @@ export async function startServer(
     admission,
     tokens,
     serviceRange,
+    podRange,
     now: Date.now,
   };
   const cacheRun = cache.run(beneath.signal);

@@ -4,6 +4,7 @@ import type { Store } from '../store/store.ts';
 import type { WatchCache } from '../store/watch-cache.ts';
 import type { AdmissionStep } from './admission/admission-step.ts';
 import type { AddressRange } from './allocation/address-range.ts';
+import type { PodRange } from './allocation/pod-range.ts';
 import type { TokenSigner } from './write/token-signer.ts';
 
 /** A kind as the generic code sees it. */
@@ -36,6 +37,8 @@ export interface ApiServices {
   readonly tokens?: TokenSigner;
   /** The addresses that services get; `10.43.0.0/16` unless given. */
   readonly serviceRange?: AddressRange;
+  /** The addresses that pods get, and how much of them each node; `10.42.0.0/16` and a `/24` unless given. */
+  readonly podRange?: PodRange;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

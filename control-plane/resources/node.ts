@@ -10,8 +10,16 @@ const ROLE_LABEL = 'kubernetes.io/role';
 function setDefaults(node: corev1.Node): void {
   const spec = node.spec;
   if (spec === undefined) return;
-  if (spec.podCIDR !== undefined && spec.podCIDRs === undefined) spec.podCIDRs = [spec.podCIDR];
-  if (spec.podCIDR === undefined && spec.podCIDRs?.[0] !== undefined) spec.podCIDR = spec.podCIDRs[0];
+  const { podCIDR = '', podCIDRs: [first = ''] = [] } = spec;
+  // Both say the same; the single one counts where they differ.
+  if (podCIDR !== '' && podCIDR !== first) spec.podCIDRs = [podCIDR];
+  if (podCIDR === '' && first !== '') spec.podCIDR = first;
+}
+
+/** A manifest that does not name the range the node was given does not take it away. */
+function prepareForUpdate(node: corev1.Node, old: corev1.Node): void {
+  if (old.spec?.podCIDR === undefined || (node.spec?.podCIDR ?? '') !== '') return;
+  node.spec = { ...node.spec, podCIDR: old.spec.podCIDR, podCIDRs: old.spec.podCIDRs ?? [old.spec.podCIDR] };
 }
 
 /** `Ready`, `NotReady` or `Unknown`, with `SchedulingDisabled` when cordoned. */
@@ -47,6 +55,7 @@ export const node: ResourceDefinition<corev1.Node> = {
   type: KINDS.Node,
   subresources: { status: true },
   setDefaults,
+  prepareForUpdate,
   validate: validateNode,
   validateUpdate: validateNodeUpdate,
   columns: [

@@ -4,6 +4,7 @@
  */
 import { KINDS, type KubeObject } from '../../../proto/index.ts';
 import type { StoreEntry, StoreWrite } from '../../store/store.ts';
+import { allocateForNode } from '../allocation/allocate-for-node.ts';
 import { allocateForService } from '../allocation/allocate-for-service.ts';
 import type { Target } from '../request/target.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
@@ -30,7 +31,10 @@ export type SideWriter = <T extends KubeObject | undefined>(
   object: T,
 ) => Promise<WithSideWrites<T>>;
 
-const WRITERS: ReadonlyMap<string, SideWriter> = new Map([[KINDS.Service.messageName, allocateForService]]);
+const WRITERS: ReadonlyMap<string, SideWriter> = new Map<string, SideWriter>([
+  [KINDS.Service.messageName, allocateForService],
+  [KINDS.Node.messageName, allocateForNode],
+]);
 
 /** The kind's own; undefined for nearly every kind. */
 export function sideWriterOf({ type }: AnyDefinition): SideWriter | undefined {

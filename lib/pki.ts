@@ -11,13 +11,13 @@
  * Certificates start well in the past, because a machine without a clock battery boots in it. All but the CAs are made
  * anew when they are near their end or their names have changed. Keys are 0600; files appear whole or not at all.
  */
-import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_GROUP, AGENT_CALLER, NODE_USER_PREFIX, NODES_GROUP, SERVER_NAME } from './pki-names.ts';
-import { type KeyPairPem, type LeafCertificate, makeCa, signCertificate } from './x509.ts';
+import { type KeyPairPem, type LeafCertificate, makeCa, signCertificate, signRequest } from './x509.ts';
 
 export { ADMIN_GROUP, AGENT_CALLER, NODES_GROUP, SERVER_NAME } from './pki-names.ts';
 export type { KeyPairPem } from './x509.ts';
@@ -43,6 +43,11 @@ export interface ClusterPki {
   readonly etcd: EtcdPki;
   /** Signs a certificate for an agent: client of the server, and server to it. Names are its addresses and host name. */
   signNode(node: string, names: readonly string[]): Promise<KeyPairPem>;
+  /**
+   * Signs the key of an agent's own request, good for `lifeMs` from now: PEM. The only name in it is the node's, which callers
+   * verify by; addresses change. Throws when the request is none.
+   */
+  signNodeRequest(node: string, request: string, lifeMs: number): Promise<string>;
 }
 
 /** Certificates of the embedded etcd; the files etcd reads itself, and what its client needs. */
@@ -88,6 +93,8 @@ export async function ensureClusterPki(folder: string, options: PkiOptions): Pro
     admin,
     etcd: await ensureEtcdPki(join(folder, 'etcd'), local, now),
     signNode: async (node, names) => signLeaf(ca, { now, ...nodeRequest(node, names) }),
+    signNodeRequest: async (node, request, lifeMs) =>
+      signRequest(request, { ...nodeRequest(node, []), ...validFrom(now(), lifeMs) }, ca),
   };
 }
 
@@ -133,6 +140,21 @@ function nodeRequest(node: string, names: readonly string[]): LeafRequest {
   };
 }
 
+/**
+ * The pin of a CA, by which a machine that joins knows the cluster it joins: `sha256:` and the hash of its public key
+ * (SubjectPublicKeyInfo, DER) in hex. Throws for what is no certificate.
+ */
+export function caPin(pem: string): string {
+  const key = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' });
+  return `sha256:${createHash('sha256').update(key).digest('hex')}`;
+}
+
+/** From when to when a certificate of this cluster is meant to be used: its first moment stands well before it was made. */
+export function certificateLife(pem: string): { readonly madeAtMs: number; readonly endsAtMs: number } {
+  const { validFrom: from, validTo } = new X509Certificate(pem);
+  return { madeAtMs: Date.parse(from) + BACKDATED_MS, endsAtMs: Date.parse(validTo) };
+}
+
 /** Addresses of this machine that others may use: all but loopback and link-local ones. */
 export function machineAddresses(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
@@ -143,7 +165,7 @@ async function ensureCa(folder: string, commonName: string, now: () => number): 
   const base = join(folder, 'ca');
   const found = readPair(base);
   if (found !== undefined) return found;
-  const made = await makeCa({ commonName }, validFrom(now(), CA_DAYS));
+  const made = await makeCa({ commonName }, validFrom(now(), CA_DAYS * DAY_MS));
   writePair(base, made);
   return made;
 }
@@ -178,14 +200,14 @@ function stillGood(
 
 function signLeaf(ca: KeyPairPem, request: LeafRequest & { readonly now: () => number }): Promise<KeyPairPem> {
   const { now, ...rest } = request;
-  return signCertificate({ ...rest, ...validFrom(now(), LEAF_DAYS) }, ca);
+  return signCertificate({ ...rest, ...validFrom(now(), LEAF_DAYS * DAY_MS) }, ca);
 }
 
-function validFrom(nowMs: number, days: number): { notBefore: Date; notAfter: Date } {
+function validFrom(nowMs: number, lifeMs: number): { notBefore: Date; notAfter: Date } {
   // Never before 1971: some readers take what is near the epoch for "unset".
   const notBefore = new Date(Math.max(nowMs - BACKDATED_MS, 31_536_000_000));
   // A clock that has not been set yet must not make certificates that have ended once it is.
-  return { notBefore, notAfter: new Date(Math.max(nowMs, EARLIEST_NOW_MS) + days * DAY_MS) };
+  return { notBefore, notAfter: new Date(Math.max(nowMs, EARLIEST_NOW_MS) + lifeMs) };
 }
 
 function readPair(base: string): KeyPairPem | undefined {
@@ -199,8 +221,8 @@ function readPair(base: string): KeyPairPem | undefined {
   }
 }
 
-/** The key goes first: a certificate is there only when its key is. */
-function writePair(base: string, { cert, key }: KeyPairPem): void {
+/** Keeps a pair as `<base>.crt` and `<base>.key`. The key goes first: a certificate is there only when its key is. */
+export function writePair(base: string, { cert, key }: KeyPairPem): void {
   writeWhole(`${base}.key`, key, 0o600);
   writeWhole(`${base}.crt`, cert, 0o644);
 }

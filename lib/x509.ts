@@ -60,15 +60,61 @@ export async function makeCa(subject: Subject, { notBefore, notAfter }: Validity
 
 /** A certificate signed by `ca`, for keys made here. */
 export async function signCertificate(leaf: LeafCertificate, ca: KeyPairPem): Promise<KeyPairPem> {
+  const keys = await newKeys();
+  return pair(await certificateFor(keys.publicKey, leaf, ca), keys);
+}
+
+/** A request for a certificate, PEM, and the new key it is for. */
+export async function newCertificateRequest(
+  commonName: string,
+): Promise<{ readonly request: string; readonly key: string }> {
   const x509 = await library();
   const keys = await newKeys();
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: distinguishedName({ commonName }),
+    keys,
+    signingAlgorithm: ALGORITHM,
+  });
+  return { request: `${request.toString('pem')}\n`, key: await privatePem(keys) };
+}
+
+/**
+ * A certificate signed by `ca` for the key of a request, PEM. Of the request nothing but its key is used. Throws when it is none,
+ * is not signed with its own key, or its key is of another kind than ours.
+ */
+export async function signRequest(request: string, leaf: LeafCertificate, ca: KeyPairPem): Promise<string> {
+  return `${(await certificateFor(await requestedKey(request), leaf, ca)).toString('pem')}\n`;
+}
+
+/** No request for one of our keys is nearly as long. */
+const MAX_REQUEST_CHARS = 16_384;
+
+async function requestedKey(pem: string): Promise<webcrypto.CryptoKey> {
+  if (pem.length > MAX_REQUEST_CHARS) throw new Error('it is too long');
+  const x509 = await library();
+  let request: InstanceType<Library['Pkcs10CertificateRequest']>;
+  let key: webcrypto.CryptoKey;
+  let signed: boolean;
+  try {
+    request = new x509.Pkcs10CertificateRequest(pem);
+    key = await request.publicKey.export(ALGORITHM, ['verify']);
+    signed = await request.verify();
+  } catch (err) {
+    throw new Error('it is no request for a certificate with an ECDSA key on P-256', { cause: err });
+  }
+  if (!signed) throw new Error('it is not signed with its own key');
+  return key;
+}
+
+async function certificateFor(publicKey: webcrypto.CryptoKey, leaf: LeafCertificate, ca: KeyPairPem) {
+  const x509 = await library();
   const issuer = new x509.X509Certificate(ca.cert);
   const { names = [], notBefore, notAfter } = leaf;
-  const certificate = await x509.X509CertificateGenerator.create({
+  return x509.X509CertificateGenerator.create({
     subject: distinguishedName(leaf.subject),
     // As it stands in the CA's certificate: verifiers compare the bytes of the name, and the key id with it.
     issuer: issuer.subjectName,
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: await importKey(ca.key),
     notBefore,
     notAfter,
@@ -76,7 +122,7 @@ export async function signCertificate(leaf: LeafCertificate, ca: KeyPairPem): Pr
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
       await authorityKeyId(x509, issuer),
       new x509.ExtendedKeyUsageExtension(
         leaf.usage.map((use) => x509.ExtendedKeyUsage[use === 'server' ? 'serverAuth' : 'clientAuth']),
@@ -90,7 +136,6 @@ export async function signCertificate(leaf: LeafCertificate, ca: KeyPairPem): Pr
           ]),
     ],
   });
-  return pair(certificate, keys);
 }
 
 /** Its dependency injection wants the metadata polyfill before it. */
@@ -109,9 +154,14 @@ function importKey(pem: string): Promise<webcrypto.CryptoKey> {
 }
 
 async function pair(certificate: { toString(format: 'pem'): string }, keys: webcrypto.CryptoKeyPair) {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' });
-  return { cert: `${certificate.toString('pem')}\n`, key: key.toString() };
+  return { cert: `${certificate.toString('pem')}\n`, key: await privatePem(keys) };
+}
+
+async function privatePem({ privateKey }: webcrypto.CryptoKeyPair): Promise<string> {
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', privateKey));
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString();
 }
 
 /** The key id that the CA's certificate says; another would make the chain invalid. */

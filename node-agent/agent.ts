@@ -9,10 +9,13 @@ import type { Clock } from '../lib/clock.ts';
 import type { EventSink } from '../lib/events.ts';
 import type { corev1 } from '../proto/index.ts';
 import type { AgentConfig } from './config.ts';
+import type { ClusterView } from './features/cluster-view.ts';
+import type { NodeFeature, NodePlace } from './features/node-feature.ts';
+import { podHooks } from './features/pod-hooks.ts';
 import type { ImageStore } from './images/image-store.ts';
 import { resolveUser } from './images/image-user.ts';
 import type { PodNetwork } from './network/pod-network.ts';
-import { primaryAddress, readHeadroom, readMachine } from './node/machine.ts';
+import { readHeadroom, readMachine } from './node/machine.ts';
 import { renewNodeLease } from './node/node-lease.ts';
 import { type NodeHealth, nodeResources } from './node/node-object.ts';
 import { NodeReporter } from './node/node-reporter.ts';
@@ -22,6 +25,7 @@ import { keepHouse } from './pods/housekeeping.ts';
 import { PodWorkers } from './pods/pod-workers.ts';
 import { StartLimit } from './pods/start-limit.ts';
 import { StatusWriter } from './pods/status-writer.ts';
+import type { PeerAgents } from './pods/withdrawals.ts';
 import { ProbeWheel } from './probes/probe-wheel.ts';
 import type { Runtime, StepListener } from './runtime/runtime.ts';
 
@@ -35,9 +39,25 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly log: AgentLog;
   readonly version: string;
+  readonly place: NodePlace;
+  /** What the node does besides running pods, and what that works from; absent: nothing. */
+  readonly features?: NodeFeatures;
+  /** The Node has been given another pod range than the one this agent works with. */
+  readonly onOtherRange?: (podCidr: string) => void;
   readonly onStep?: StepListener;
   /** Serves logs, exec and images until aborted; given the pods once they are adopted. Tells the port it took. */
   readonly serve?: (workers: PodWorkers, imagesChanged: () => void) => Promise<AgentServing>;
+}
+
+/** The features and their sources. */
+export interface NodeFeatures {
+  readonly list: readonly NodeFeature[];
+  readonly view: ClusterView;
+  readonly peers: PeerAgents;
+  /** Keeps the node's rules as they are wanted, until aborted. */
+  readonly rules: (signal: AbortSignal) => Promise<void>;
+  /** Called back when a feature has news for the Node's status. */
+  readonly onChanged: (listener: () => void) => void;
 }
 
 /** A started server. */
@@ -59,7 +79,8 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
   const paths = nodePaths(config.root);
   const machine = readMachine(paths.data);
   const version = await runtime.version();
-  const addresses = [config.nodeIp ?? primaryAddress()];
+  const { place, features } = parts;
+  const addresses = place.ips;
   const statuses = new StatusWriter({ client, clock, log });
   const resources = { machine, maxPods: config.maxPods, reserved: config.systemReserved };
   const env: PodEnvironment = {
@@ -81,13 +102,15 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
       ips: addresses,
       memoryBytes: machine.memoryBytes,
       allocatable: nodeResources(resources).allocatable,
-      clusterDomain: config.clusterDomain,
+      clusterDomain: place.clusterDomain,
+      ...(features === undefined ? {} : { dnsAddress: place.dnsAddress }),
       cgroupRoot: config.cgroupRoot,
       podPidsLimit: config.podPidsLimit,
       runtimeName: version.name,
       resolvConfPath: await resolverFile(),
       hostsPath: '/etc/hosts',
     },
+    ...(features === undefined ? {} : { hooks: podHooks(features, { node: config.nodeName, clock, log }) }),
     ...(parts.onStep === undefined ? {} : { onStep: parts.onStep }),
   };
   const workers = new PodWorkers(env);
@@ -107,14 +130,18 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
       ...resources,
       addresses,
       port: serving?.port ?? config.listen.port,
-      podCidr: config.podCidr,
+      podCidr: place.podCidr,
       runtimeVersion: `${version.name}://${version.version}`,
       agentVersion: parts.version,
       labels: config.labels,
       images: await imagesOf(images),
       health: await healthOf(network, paths.data),
+      conditions: features?.list.flatMap((feature) => feature.conditions?.() ?? []) ?? [],
+      annotations: Object.assign({}, ...(features?.list.map((feature) => feature.annotations?.() ?? {}) ?? [])),
     }),
+    ...(parts.onOtherRange === undefined ? {} : { onOtherRange: parts.onOtherRange }),
   });
+  features?.onChanged(() => reporter.changed());
   const lease = renewNodeLease(
     {
       client,
@@ -141,6 +168,9 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
     lease,
     keepHouse({ config, workers, images, runtime, network, clock, log }, signal),
     serving?.done,
+    ...(features === undefined
+      ? []
+      : [features.view.run(signal), features.rules(signal), ...features.list.map((feature) => feature.run(signal))]),
   ]);
   statuses.close();
   log.info({ node: config.nodeName }, 'agent stopped, containers left running');

@@ -23,19 +23,18 @@ export interface AgentConfig {
   readonly nodeName: string;
   /** Address of this node for others; found by itself when undefined. */
   readonly nodeIp: string | undefined;
-  /** `host:port` of the servers, tried in turn. */
+  /** `host:port` of the servers, tried in turn; empty: those of `serversFile`. */
   readonly servers: readonly string[];
+  /** Written when the machine joined: `{"servers": ["host:port"]}`. */
+  readonly serversFile: string;
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
   /** Logs and exec are served here, for the control plane only. Port 0 takes any free one. */
   readonly listen: { readonly host: string; readonly port: number };
   readonly cgroupRoot: string;
-  readonly podCidr: string;
-  readonly clusterCidr: string;
   /** Begins the names of network links and is the name of the nftables table. */
   readonly linkPrefix: string;
-  readonly clusterDomain: string;
   readonly maxPods: number;
   /** Processes and threads a pod may have; Kubernetes leaves this open, we protect the node by default. */
   readonly podPidsLimit: number;
@@ -71,7 +70,12 @@ const OPTIONS = {
     default: '',
     parse: (ip: string) => (ip === '' ? undefined : address(ip)),
   },
-  server: { value: 'HOST:PORT,…', help: 'the servers, tried in turn', default: '127.0.0.1:7443', parse: servers },
+  server: {
+    value: 'HOST:PORT,…',
+    help: 'the servers, tried in turn; those told when the machine joined unless given, else 127.0.0.1:7443',
+    default: '',
+    parse: servers,
+  },
   'ca-file': {
     value: 'FILE',
     help: 'certificate of the cluster; in <root>/var/lib/skiff/pki unless given',
@@ -92,20 +96,12 @@ const OPTIONS = {
     parse: listenAddress,
   },
   'cgroup-root': { value: 'NAME', help: 'name of the cgroup all pods are under', default: 'skiff', parse: cgroupName },
-  'pod-cidr': { value: 'RANGE', help: 'addresses of the pods of this node', default: '10.42.0.0/24', parse: range },
-  'cluster-cidr': {
-    value: 'RANGE',
-    help: 'addresses of all pods of the cluster',
-    default: '10.42.0.0/16',
-    parse: range,
-  },
   'link-prefix': {
     value: 'PREFIX',
     help: 'begins the names of links, and names the nftables table',
     default: 'skiff',
     parse: linkPrefix,
   },
-  'cluster-domain': { value: 'DOMAIN', help: 'domain of the cluster', default: 'cluster.local', parse: text },
   'max-pods': { value: 'N', help: 'pods this node takes', default: '110', parse: integer(1, 10_000) },
   'pod-pids-limit': {
     value: 'N',
@@ -178,15 +174,13 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     nodeName: values['node-name'],
     nodeIp: values['node-ip'],
     servers: values.server,
+    serversFile: join(data, 'agent/servers.json'),
     caFile: values['ca-file'] || join(data, 'pki/ca.crt'),
     certFile: values['cert-file'] || join(data, 'agent/agent.crt'),
     keyFile: values['key-file'] || join(data, 'agent/agent.key'),
     listen: values.listen,
     cgroupRoot: values['cgroup-root'],
-    podCidr: values['pod-cidr'],
-    clusterCidr: values['cluster-cidr'],
     linkPrefix: values['link-prefix'],
-    clusterDomain: values['cluster-domain'],
     maxPods: values['max-pods'],
     podPidsLimit: values['pod-pids-limit'],
     systemReserved: { cpuMilli: values['reserved-cpu-milli'], memoryBytes: values['reserved-memory-bytes'] },
@@ -222,17 +216,8 @@ function address(value: string): string {
 
 function servers(value: string): readonly string[] {
   const all = list(value);
-  if (all.length === 0 || all.some((server) => !/^.+:\d{1,5}$/.test(server)))
-    throw new Error('must be host:port, or several with commas');
+  if (all.some((server) => !/^.+:\d{1,5}$/.test(server))) throw new Error('must be host:port, or several with commas');
   return all;
-}
-
-function range(value: string): string {
-  const [ip = '', length = ''] = value.split('/');
-  const bits = isIP(ip) === 4 ? 32 : 128;
-  if (isIP(ip) === 0 || !/^\d+$/.test(length) || Number(length) > bits)
-    throw new Error('must be a range such as 10.42.0.0/24');
-  return value;
 }
 
 function cgroupName(value: string): string {

@@ -1,5 +1,5 @@
 /** `skiff agent`: runs the pods of this machine. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GrpcConnection } from '../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../lib/client/grpc-resource-client.ts';
@@ -15,6 +15,15 @@ import { pooledMountTool } from './images/mount-tool.ts';
 import { OverlayImageStore } from './images/overlay-image-store.ts';
 import { SkopeoRegistry } from './images/skopeo-registry.ts';
 import { createCniNetwork } from './network/cni-network.ts';
+import {
+  type ClusterFacts,
+  clusterFacts,
+  DEFAULT_FACTS,
+  factsFile,
+  nodePlace,
+  readFacts,
+  writeFacts,
+} from './node/node-place.ts';
 import { nodePaths } from './paths.ts';
 import { ConmonCrunRuntime } from './runtime/conmon-crun/conmon-crun-runtime.ts';
 import type { StepListener } from './runtime/runtime.ts';
@@ -33,7 +42,7 @@ void runProgram({
 });
 
 /** The parts of this machine. */
-function machineParts(config: AgentConfig, log: Logger, onStep?: StepListener) {
+function machineParts(config: AgentConfig, log: Logger, facts: ClusterFacts, onStep?: StepListener) {
   const paths = nodePaths(config.root);
   for (const dir of [paths.run, paths.data]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const cgroups = new CgroupTree(config.cgroupRoot);
@@ -48,8 +57,8 @@ function machineParts(config: AgentConfig, log: Logger, onStep?: StepListener) {
     }),
     network: createCniNetwork({
       root: config.root,
-      podCidr: config.podCidr,
-      clusterCidr: config.clusterCidr,
+      podCidr: facts.podCidr,
+      clusterCidr: facts.clusterCidr,
       prefix: config.linkPrefix,
     }),
     images: new OverlayImageStore({
@@ -65,16 +74,18 @@ function machineParts(config: AgentConfig, log: Logger, onStep?: StepListener) {
 
 async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
   const onStep = config.traceFile === undefined ? undefined : fileTrace(config.traceFile);
-  const parts = machineParts(config, log, onStep);
-  const connection = new GrpcConnection({
-    endpoints: config.servers,
-    ca: readCredential(config.caFile),
-    cert: readCredential(config.certFile),
-    key: readCredential(config.keyFile),
-  });
+  const connection = new GrpcConnection({ endpoints: serversOf(config), ...readCredentials(config) });
   const client = new GrpcResourceClient(connection);
-  const events = new EventRecorder({ client, component: 'kubelet', host: config.nodeName, log });
-  const recording = events.run(signal);
+  const { data } = nodePaths(config.root);
+  const file = factsFile(data);
+  const { nodeName: node, labels } = config;
+  const facts = await clusterFacts({ connection, client, clock: systemClock, log, node, labels, file }, signal);
+  const parts = machineParts(config, log, facts, onStep);
+  const events = new EventRecorder({ client, component: 'kubelet', host: node, log });
+  const restart = new AbortController();
+  const stop = AbortSignal.any([signal, restart.signal]);
+  const recording = events.run(stop);
+  const place = nodePlace(config, facts, () => ({}));
   await runAgent(
     config,
     {
@@ -82,20 +93,44 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
       client,
       ...(onStep === undefined ? {} : tracePorts({ ...parts, client }, onStep)),
       events,
+      place,
+      onOtherRange: (podCidr) => {
+        log.error(
+          { node, had: facts.podCidr, has: podCidr },
+          'this node has been given another pod range, starting anew',
+        );
+        writeFacts(file, node, { ...facts, podCidr });
+        restart.abort();
+      },
       version: typeof SKIFF_VERSION === 'undefined' ? 'dev' : `v${SKIFF_VERSION}`,
-      serve: (workers, imagesChanged) => startAgentServer({ config, workers, imagesChanged, ...parts }, signal),
+      serve: (workers, imagesChanged) => startAgentServer({ config, workers, imagesChanged, ...parts }, stop),
     },
-    signal,
+    stop,
   );
   await recording;
   connection.close();
-  return 0;
+  return restart.signal.aborted ? 1 : 0;
 }
 
 async function tearDown(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
-  const left = await tearDownNode(machineParts(config, log), signal);
+  const facts = readFacts(factsFile(nodePaths(config.root).data), config.nodeName) ?? DEFAULT_FACTS;
+  const left = await tearDownNode(machineParts(config, log, facts), signal);
   for (const line of left) process.stderr.write(`not removed: ${line}\n`);
   return left.length === 0 ? 0 : 1;
+}
+
+/** The servers given, or those told when the machine joined, or the one on this machine. */
+function serversOf({ servers, serversFile }: AgentConfig): readonly string[] {
+  if (servers.length > 0) return servers;
+  if (!existsSync(serversFile)) return ['127.0.0.1:7443'];
+  const saved = JSON.parse(readFileSync(serversFile, 'utf8')) as { readonly servers?: readonly string[] };
+  if (saved.servers === undefined || saved.servers.length === 0)
+    throw new Error(`Cannot read ${serversFile}: it names no servers`);
+  return saved.servers;
+}
+
+function readCredentials({ caFile, certFile, keyFile }: AgentConfig): { ca: string; cert: string; key: string } {
+  return { ca: readCredential(caFile), cert: readCredential(certFile), key: readCredential(keyFile) };
 }
 
 function readCredential(file: string): string {

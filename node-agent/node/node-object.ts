@@ -1,6 +1,7 @@
 /** The Node object as this machine reports it. Pure. */
 import { rfc3339 } from '../../lib/clock.ts';
 import type { corev1 } from '../../proto/index.ts';
+import type { FeatureCondition } from '../features/node-feature.ts';
 import type { Machine } from './machine.ts';
 
 /** What the report is made of. */
@@ -19,6 +20,10 @@ export interface NodeReport {
   readonly labels: Readonly<Record<string, string>>;
   readonly images: readonly corev1.ContainerImage[];
   readonly health: NodeHealth;
+  /** What features of the node vouch for. */
+  readonly conditions?: readonly FeatureCondition[];
+  /** Annotations that features want on the Node; undefined takes one away. */
+  readonly annotations?: Readonly<Record<string, string | undefined>>;
 }
 
 /** How the machine is; a text says why it is not well. */
@@ -78,6 +83,22 @@ function kibi(bytes: number): string {
   return `${Math.floor(bytes / 1024)}Ki`;
 }
 
+/** The Node's annotations as features want them; undefined when they are so already. Those of others stay. */
+export function wantedAnnotations(
+  present: Readonly<Record<string, string>> | undefined,
+  wanted: NodeReport['annotations'],
+): Record<string, string> | undefined {
+  const entries = Object.entries(wanted ?? {});
+  if (entries.every(([key, value]) => present?.[key] === value)) return undefined;
+  const rest = Object.entries(present ?? {}).filter(
+    ([key]) => wanted?.[key] === undefined && !Object.hasOwn(wanted ?? {}, key),
+  );
+  return Object.fromEntries([
+    ...rest,
+    ...entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  ]);
+}
+
 /** The status to write; conditions of others and transition times of unchanged ones are kept. */
 export function nodeStatus(report: NodeReport, old: corev1.NodeStatus | undefined, nowMs: number): corev1.NodeStatus {
   const { machine, health } = report;
@@ -103,6 +124,7 @@ export function nodeStatus(report: NodeReport, old: corev1.NodeStatus | undefine
     health.notReady === null
       ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'the agent is posting ready status' }
       : { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: health.notReady },
+    ...(report.conditions ?? []),
   ];
   const time = rfc3339(nowMs);
   const before = old?.conditions ?? [];

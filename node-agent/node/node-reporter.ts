@@ -6,7 +6,7 @@ import { hasReason } from '../../lib/errors.ts';
 import { Informer } from '../../lib/informer.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import type { AgentLog } from '../pods/environment.ts';
-import { type NodeReport, newNode, nodeLabels, nodeStatus, statusDiffers } from './node-object.ts';
+import { type NodeReport, newNode, nodeLabels, nodeStatus, statusDiffers, wantedAnnotations } from './node-object.ts';
 
 /** What the reporter is made of. */
 export interface NodeReporterOptions {
@@ -16,6 +16,8 @@ export interface NodeReporterOptions {
   readonly name: string;
   /** Reads the machine as it is now. Must not reject. */
   readonly report: () => Promise<NodeReport>;
+  /** The Node has another pod range than the report says: it was removed, and its old range given away. */
+  readonly onOtherRange?: (podCidr: string) => void;
 }
 
 /** The machine is looked at this often, and the status written at least that often. */
@@ -97,6 +99,13 @@ export class NodeReporter {
     if (this.#node === undefined) {
       this.#node = await this.#register(report, signal);
       log.info({ node: name }, 'node registered');
+    }
+    const given = this.#node.spec?.podCIDR ?? '';
+    if (given !== '' && given !== report.podCidr) this.#options.onOtherRange?.(given);
+    const annotations = wantedAnnotations(this.#node.metadata?.annotations, report.annotations);
+    if (annotations !== undefined) {
+      const metadata = { ...this.#node.metadata, annotations };
+      this.#node = await client.update(KINDS.Node, { ...this.#node, metadata }, { signal });
     }
     const status = nodeStatus(report, this.#node.status, clock.now());
     const due = clock.monotonicMs() - this.#writtenAtMs >= WRITE_EVERY_MS;

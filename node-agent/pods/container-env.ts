@@ -6,7 +6,7 @@ import type { PodConfig } from './pod-config.ts';
 
 /** A container that cannot be made from its spec as things are. `reason` is Kubernetes' waiting reason. */
 export class ContainerConfigError extends Error {
-  readonly reason: 'CreateContainerConfigError' | 'CreateContainerError' | 'RunContainerError';
+  readonly reason: 'CreateContainerConfigError' | 'CreateContainerError' | 'RunContainerError' | 'StartRefused';
 
   constructor(reason: ContainerConfigError['reason'], message: string, options: { readonly cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

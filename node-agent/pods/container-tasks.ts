@@ -84,6 +84,8 @@ export class ContainerTasks {
       const place = this.#options.place();
       const { pod } = place;
       const fieldPath = fieldPathOf(pod, container);
+      const refused = env.hooks?.refusesStart(pod);
+      if (refused !== undefined) throw new ContainerConfigError('StartRefused', refused);
       const config = await this.#options.readConfig();
       const image = await ensureImage(env, { pod, container, config, fieldPath, signal });
       slot.pullFailures = 0;
@@ -162,6 +164,7 @@ export class ContainerTasks {
       clock: env.clock,
       id: current.id,
       graceSeconds: how.graceSeconds,
+      withdraw: pod.metadata?.deletionTimestamp === undefined ? null : (limit) => env.hooks?.withdraw(pod, limit),
       preStop:
         hook === undefined || current.state !== 'running' || current.lost
           ? null

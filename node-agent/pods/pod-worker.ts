@@ -316,7 +316,9 @@ export class PodWorker {
       this.#snapshot.write();
       this.#containers.warm();
       const sources = { pod: this.#pod, config: this.#config, fields: this.#fields() };
-      const sandbox = this.#env.starts.run('begin', () => this.#serial.run(() => makeSandbox(this.#env, place)));
+      const sandbox = this.#env.starts.run('begin', () =>
+        this.#serial.run(() => makeSandbox(this.#env, place, this.#life.signal)),
+      );
       const volumes = this.#volumes.setUp(sources);
       const [made, mounted] = await Promise.allSettled([sandbox, volumes]);
       if (made.status === 'rejected') throw made.reason;

@@ -24,7 +24,11 @@ export function podCgroup(env: PodEnvironment, pod: corev1.Pod): { readonly qos:
 }
 
 /** Makes the sandbox and attaches it to the network; returns the pod's addresses. */
-export async function makeSandbox(env: PodEnvironment, { pod }: PodPlace): Promise<readonly string[]> {
+export async function makeSandbox(
+  env: PodEnvironment,
+  { pod }: PodPlace,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const { uid = '', name = '', namespace = '' } = pod.metadata ?? {};
   const { hostNetwork, hostPID, hostIPC, shareProcessNamespace, securityContext } = pod.spec ?? {};
   const sysctls = Object.fromEntries((securityContext?.sysctls ?? []).map((s) => [s.name ?? '', s.value ?? '']));
@@ -51,6 +55,7 @@ export async function makeSandbox(env: PodEnvironment, { pod }: PodPlace): Promi
     netnsPath: sandbox.netnsPath,
     hostPorts: hostPorts(pod),
   });
+  await env.hooks?.attached(pod, attachment.ips, signal);
   return attachment.ips;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Stopping one run of a container, within its grace period:
  *
- *   preStop hook ─▶ stop signal (the image's, else SIGTERM) ─▶ … grace is over ─▶ SIGKILL
+ *   out of services ─▶ preStop hook ─▶ stop signal (the image's, else SIGTERM) ─▶ … grace is over ─▶ SIGKILL
  */
 import { type Clock, sleep } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
@@ -13,6 +13,8 @@ export interface ContainerStopOptions {
   readonly clock: Clock;
   readonly id: string;
   readonly graceSeconds: number;
+  /** Takes the pod out of the services it is behind; null or undefined when it is in none, or stays in them. Never rejects. */
+  readonly withdraw?: ((signal: AbortSignal) => Promise<void> | undefined) | null;
   /** Runs the preStop hook; a failure is reported and does not keep the container alive. */
   readonly preStop: ((signal: AbortSignal) => Promise<void>) | null;
   readonly onHookFailure: (message: string) => void;
@@ -50,6 +52,9 @@ export class ContainerStop {
     const { runtime, id, preStop } = this.#options;
     this.#arm();
     try {
+      const limit = AbortSignal.any([signal, this.#graceOver.signal]);
+      if (!this.#graceOver.signal.aborted) await this.#options.withdraw?.(limit);
+      signal.throwIfAborted();
       if (preStop !== null && !this.#graceOver.signal.aborted) {
         await this.#runHook(preStop, signal);
         // The program must get its signal and a moment even when the hook took everything.

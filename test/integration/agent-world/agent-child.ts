@@ -9,6 +9,7 @@ import { parseConfig } from '../../../node-agent/config.ts';
 import { OverlayImageStore } from '../../../node-agent/images/overlay-image-store.ts';
 import { SkopeoRegistry } from '../../../node-agent/images/skopeo-registry.ts';
 import { createCniNetwork } from '../../../node-agent/network/cni-network.ts';
+import { DEFAULT_FACTS, nodePlace } from '../../../node-agent/node/node-place.ts';
 import { nodePaths } from '../../../node-agent/paths.ts';
 import { ConmonCrunRuntime } from '../../../node-agent/runtime/conmon-crun/conmon-crun-runtime.ts';
 import { tearDownNode } from '../../../node-agent/teardown.ts';
@@ -31,8 +32,8 @@ const parts = {
   }),
   network: createCniNetwork({
     root: config.root,
-    podCidr: config.podCidr,
-    clusterCidr: config.clusterCidr,
+    podCidr: DEFAULT_FACTS.podCidr,
+    clusterCidr: DEFAULT_FACTS.clusterCidr,
     prefix: config.linkPrefix,
   }),
   images: new OverlayImageStore({
@@ -51,6 +52,7 @@ if (config.teardown) {
 const client = new RemoteResourceClient(socket);
 const events = new EventRecorder({ client, component: 'kubelet', host: config.nodeName });
 const recording = events.run(stop.signal);
-await runAgent(config, { ...parts, client, events, version: 'v0.0.0-test' }, stop.signal);
+const place = nodePlace(config, DEFAULT_FACTS, () => ({}));
+await runAgent(config, { ...parts, client, events, place, version: 'v0.0.0-test' }, stop.signal);
 await recording;
 client.close();

@@ -3,6 +3,7 @@ import type { ControllerDefinition } from './controller.ts';
 import { customResourceDefinitionController } from './custom-resource-definition/custom-resource-definition.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { disruptionController } from './disruption/disruption.ts';
+import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { namespaceController } from './namespace/namespace.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
@@ -25,4 +26,5 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   serviceAccountController,
   resourceQuotaController,
   disruptionController,
+  endpointSliceController,
 ];

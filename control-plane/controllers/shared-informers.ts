@@ -4,6 +4,7 @@ import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Indexer, Informer, type InformerLog } from '../../lib/informer.ts';
 import { type corev1, KINDS, type KubeObject, type ResourceType } from '../../proto/index.ts';
+import { SERVICE_NAME_LABEL } from './endpoint-slice/slice-labels.ts';
 import { kindId, type ServedKinds } from './served-kinds.ts';
 
 /** Index of the objects by the uids of their owners; every informer has it. */
@@ -12,6 +13,18 @@ export const BY_OWNER = 'owner';
 export const BY_NAMESPACE = 'namespace';
 /** Index of pods by the node they are bound to; the empty string for unbound ones. */
 export const BY_NODE = 'node';
+
+/** Index of Services by one pair of their selector, as {@link labelIndexValue}: whatever they select has it. */
+export const BY_SELECTOR = 'selector';
+/** Index of Pods by each of their labels, as {@link labelIndexValue}. */
+export const BY_LABEL = 'label';
+/** Index of EndpointSlices by the key of their Service. */
+export const BY_SERVICE = 'service';
+
+/** A label in a namespace, as in the indexes. */
+export function labelIndexValue(namespace: string, [key, value]: readonly [string, string]): string {
+  return `${namespace}/${key}=${value}`;
+}
 
 /** Kinds of which somebody reads more than the metadata. Of the others nothing else is kept in memory. */
 const WHOLE: ReadonlySet<string> = new Set(
@@ -25,6 +38,9 @@ const WHOLE: ReadonlySet<string> = new Set(
     KINDS.CustomResourceDefinition,
     KINDS.PodDisruptionBudget,
     KINDS.ResourceQuota,
+    KINDS.Service,
+    KINDS.EndpointSlice,
+    KINDS.Endpoints,
   ].map(kindId),
 );
 
@@ -32,6 +48,27 @@ const byOwner: Indexer<KubeObject> = (object) =>
   (object.metadata?.ownerReferences ?? []).map((owner) => owner.uid ?? '');
 const byNamespace: Indexer<KubeObject> = (object) => [object.metadata?.namespace ?? ''];
 const byNode: Indexer<KubeObject> = (object) => [(object as corev1.Pod).spec?.nodeName ?? ''];
+
+/** Indexes of single kinds, by the name of their message. */
+const INDEXERS: Readonly<Record<string, Readonly<Record<string, Indexer<KubeObject>>>>> = {
+  [KINDS.Pod.messageName]: {
+    [BY_NODE]: byNode,
+    [BY_LABEL]: ({ metadata }) =>
+      Object.entries(metadata?.labels ?? {}).map((pair) => labelIndexValue(metadata?.namespace ?? '', pair)),
+  },
+  [KINDS.Service.messageName]: {
+    [BY_SELECTOR]: (object) => {
+      const [pair] = Object.entries((object as corev1.Service).spec?.selector ?? {});
+      return pair === undefined ? [] : [labelIndexValue(object.metadata?.namespace ?? '', pair)];
+    },
+  },
+  [KINDS.EndpointSlice.messageName]: {
+    [BY_SERVICE]: ({ metadata }) => {
+      const service = metadata?.labels?.[SERVICE_NAME_LABEL];
+      return service === undefined ? [] : [`${metadata?.namespace ?? ''}/${service}`];
+    },
+  },
+};
 
 interface Running {
   readonly informer: Informer<KubeObject>;
@@ -63,7 +100,7 @@ export class SharedInformers {
         indexers: {
           [BY_OWNER]: byOwner,
           [BY_NAMESPACE]: byNamespace,
-          ...(type.messageName === KINDS.Pod.messageName ? { [BY_NODE]: byNode } : {}),
+          ...INDEXERS[type.messageName],
         },
         ...(WHOLE.has(kindId(type)) ? {} : { transform: metadataOnly }),
         ...(this.#clock === undefined ? {} : { clock: this.#clock }),

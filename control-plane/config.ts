@@ -14,9 +14,10 @@ import {
   text,
 } from '../lib/config.ts';
 import { errorMessage } from '../lib/errors.ts';
+import { ipv4Range, overlap } from '../lib/ipv4-range.ts';
 import { LOG_LEVELS, type LogLevel } from '../lib/logger.ts';
 import { type AddressRange, addressRange } from './api/allocation/address-range.ts';
-import { overlap, type PodRange, podRange, spanOf } from './api/allocation/pod-range.ts';
+import { type PodRange, podRange } from './api/allocation/pod-range.ts';
 
 const OPTIONS = {
   root: {
@@ -161,7 +162,7 @@ function podCidr(value: string): string {
 function podRangeOf(values: OptionValues<typeof OPTIONS>): PodRange {
   const cidr = values['cluster-cidr'];
   const service = values['service-cidr'].cidr;
-  const [pods, services] = [spanOf(cidr), spanOf(service)];
+  const [pods, services] = [ipv4Range(cidr), ipv4Range(service)];
   const problems: string[] = [];
   if (pods !== undefined && services !== undefined && overlap(pods, services)) {
     problems.push(`option --cluster-cidr "${cidr}": overlaps --service-cidr "${service}"`);

@@ -1,4 +1,5 @@
 import { ApiError } from '../../../lib/errors.ts';
+import { type Ipv4Range, ipv4Range, overlap } from '../../../lib/ipv4-range.ts';
 import { type corev1, KINDS, type KubeObject } from '../../../proto/index.ts';
 import { invalidObject } from '../../resources/validate-object.ts';
 import { invalid } from '../../resources/validation/field-errors.ts';
@@ -7,7 +8,7 @@ import { collectionPrefix } from '../keys.ts';
 import type { ApiServices } from '../services.ts';
 import { copyOf } from '../stored-object.ts';
 import type { SideWriteContext, WithSideWrites } from '../write/side-writes.ts';
-import { DEFAULT_POD_RANGE, overlap, type PodRange, type Span, spanOf } from './pod-range.ts';
+import { DEFAULT_POD_RANGE, type PodRange } from './pod-range.ts';
 
 /** Keys of claimed parts of the pod range, as `allocations/podcidrs/10.42.3.0-24`. */
 export const POD_CIDRS = 'allocations/podcidrs/';
@@ -37,8 +38,8 @@ export async function allocateForNode<T extends KubeObject | undefined>(
   const before = entry === undefined ? undefined : (copyOf(target.definition, entry.value) as corev1.Node);
   const name = (object as corev1.Node | undefined)?.metadata?.name ?? before?.metadata?.name ?? '';
   const allocation = new Allocation(services, name, signal);
-  const held = ipv4Range(before);
-  const wanted = ipv4Range(object as corev1.Node | undefined);
+  const held = rangeOf(before);
+  const wanted = rangeOf(object as corev1.Node | undefined);
   if (object === undefined) {
     if (held !== undefined) await allocation.release(held.cidr);
     return { object, writes: allocation.writes };
@@ -79,7 +80,7 @@ class Allocation {
   async claim(cidr: string): Promise<string | undefined> {
     const parts = this.#range.partsOf(cidr);
     if (typeof parts === 'string') return parts;
-    const span = spanOf(cidr);
+    const span = ipv4Range(cidr);
     const neighbour = this.#others().find((other) => span !== undefined && overlap(other.span, span));
     if (neighbour !== undefined) return takenBy(`Node ${neighbour.name}`, neighbour.cidr);
     for (const index of parts) {
@@ -109,7 +110,7 @@ class Allocation {
     const earlier = offers.byOwner.get(this.#name);
     const order = Array.from({ length: parts }, (_, i) => (offers.next + i) % parts);
     for (const index of earlier === undefined || earlier >= parts ? order : [earlier, ...order]) {
-      const span = spanOf(partAt(index));
+      const span = ipv4Range(partAt(index));
       if (this.#services.cache.get(this.#key(index)) !== undefined) continue;
       if (others.some((other) => span !== undefined && overlap(other.span, span))) continue;
       // Before the store is asked, so that whoever comes meanwhile is offered another.
@@ -140,11 +141,11 @@ class Allocation {
   }
 
   /** Ranges of all other nodes, also of those that have none claimed. */
-  #others(): { readonly name: string; readonly cidr: string; readonly span: Span }[] {
+  #others(): { readonly name: string; readonly cidr: string; readonly span: Ipv4Range }[] {
     return this.#services.cache.list(collectionPrefix(KINDS.Node)).entries.flatMap(({ object }) => {
       const name = object?.metadata?.name ?? '';
-      const cidr = ipv4Range(object)?.cidr ?? '';
-      const span = spanOf(cidr);
+      const cidr = rangeOf(object)?.cidr ?? '';
+      const span = ipv4Range(cidr);
       return span === undefined || name === this.#name ? [] : [{ name, cidr, span }];
     });
   }
@@ -164,9 +165,9 @@ class Allocation {
 }
 
 /** The node's range of IPv4 addresses, and the field that names it. */
-function ipv4Range(node: corev1.Node | undefined): { readonly cidr: string; readonly field: string } | undefined {
+function rangeOf(node: corev1.Node | undefined): { readonly cidr: string; readonly field: string } | undefined {
   const ranges = node?.spec?.podCIDRs ?? [];
-  const index = ranges.findIndex((range) => spanOf(range) !== undefined);
+  const index = ranges.findIndex((range) => ipv4Range(range) !== undefined);
   const cidr = ranges[index];
   return cidr === undefined ? undefined : { cidr, field: index === 0 ? 'spec.podCIDR' : `spec.podCIDRs[${index}]` };
 }

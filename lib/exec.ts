@@ -68,6 +68,8 @@ export interface RunOptions {
   readonly maxOutputBytes?: number;
   /** Exit codes that are no failure. Default `[0]`; `'any'` leaves the judgement to the caller. */
   readonly okExitCodes?: readonly number[] | 'any';
+  /** Told the process id as soon as the program runs. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /** What a program that ended said. */
@@ -101,6 +103,7 @@ export function run(program: string, args: readonly string[], options: RunOption
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
+    if (child.pid !== undefined) options.onStart?.(child.pid);
     const limit = options.maxOutputBytes ?? 1 << 20;
     const stdout = new BoundedOutput(limit);
     const stderr = new BoundedOutput(limit);

@@ -28,9 +28,10 @@ export interface ElementsType {
 
 /** Elements of a map or set, wanted from now on. Changes take effect with {@link RuleTable.commit}. */
 export interface Elements {
-  /** In nft's words: key `10.43.0.1 . tcp . 443`; data `goto pick3` or `10.42.0.7 . 8443`, undefined in sets. */
+  /** In nft's words: key `10.43.0.1 . tcp . 443`; data `goto pick3` or `10.42.0.7 . 8443`, none in sets. */
   put(key: string, data?: string): void;
   delete(key: string): void;
+  /** The data of a key that is wanted (empty in sets), or undefined. */
   get(key: string): string | undefined;
   readonly size: number;
   keys(): IterableIterator<string>;
@@ -52,7 +53,18 @@ export interface RuleTable {
   remove(kind: 'chain' | 'map' | 'set', name: string): void;
   /**
    * Resolves when everything wanted at the time of the call is in the kernel. While a transaction fails it is tried again with
-   * back-off (first minimal, then the whole table); rejects only when `signal` aborts.
+   * back-off (first minimal, then the whole table); rejects when `signal` aborts, with what the kernel said last, or when there is no nft.
    */
   commit(signal?: AbortSignal): Promise<void>;
+  /**
+   * Elements that packets put into a dynamic map or set, as the kernel has them now, as key and data in nft's words without timeouts.
+   * Costs what the map is large. Empty when there is no such map in the kernel.
+   */
+  listDynamic(name: string): Promise<readonly (readonly [key: string, data: string])[]>;
+  /** Takes such elements away; those that are gone already are passed over. */
+  deleteDynamic(name: string, keys: readonly string[]): Promise<void>;
+  /** All parts have declared what they want: what an earlier agent left in the table and nobody declared goes with the next commit. */
+  settled(): void;
+  /** For taking a node down, with nobody left who wants rules: deletes the table. Idempotent. */
+  teardown(): Promise<void>;
 }

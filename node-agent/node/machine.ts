@@ -1,7 +1,6 @@
 /** What the machine is and has, read from the kernel and a few files. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
-import { arch, availableParallelism, networkInterfaces, release } from 'node:os';
-import { machineAddresses } from '../../lib/pki.ts';
+import { arch, availableParallelism, release } from 'node:os';
 
 /** Facts for the Node object. Sizes in bytes. */
 export interface Machine {
@@ -33,14 +32,6 @@ export function readMachine(dataDir: string): Machine {
     systemUUID: readLine('/sys/class/dmi/id/product_uuid') || machineID,
     bootID: readLine('/proc/sys/kernel/random/boot_id'),
   };
-}
-
-/** The address other machines and the pods reach this node by: that of the default route's link, else any, else loopback. */
-export function primaryAddress(): string {
-  const fromRoute = addressOfLink(defaultRouteLink());
-  return (
-    fromRoute ?? machineAddresses().find((address) => !address.includes(':')) ?? machineAddresses()[0] ?? '127.0.0.1'
-  );
 }
 
 /** What little is left of memory, disk and process numbers, for the pressure conditions. */
@@ -86,26 +77,6 @@ function osImage(): string {
 }
 
 /** The link of the IPv4 default route with the least metric; undefined without one. */
-function defaultRouteLink(): string | undefined {
-  const routes = readText('/proc/net/route')
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split('\t'))
-    .filter((fields) => fields[1] === '00000000')
-    .sort((a, b) => Number(a[6]) - Number(b[6]));
-  return routes[0]?.[0];
-}
-
-function addressOfLink(link: string | undefined): string | undefined {
-  return link === undefined ? undefined : interfaceAddresses(link)[0];
-}
-
-function interfaceAddresses(link: string): string[] {
-  return (networkInterfaces()[link] ?? [])
-    .filter(({ family, internal }) => family === 'IPv4' && !internal)
-    .map(({ address }) => address);
-}
-
 function readLine(path: string): string {
   return readText(path).split('\n')[0]?.trim() ?? '';
 }

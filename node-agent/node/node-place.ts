@@ -9,6 +9,7 @@ import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
 import { errorMessage, hasReason } from '../../lib/errors.ts';
+import { primaryAddress } from '../../lib/primary-address.ts';
 import { type corev1, joinv1, KINDS } from '../../proto/index.ts';
 import type { AgentConfig } from '../config.ts';
 import type { NodePlace } from '../features/node-feature.ts';

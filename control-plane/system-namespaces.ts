@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { ApiError, hasReason } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
-import { KINDS } from '../proto/index.ts';
+import { KINDS, type networkingv1 } from '../proto/index.ts';
+import { INGRESS_CONTROLLER } from './controllers/ingress-status/plan.ts';
 import { SYSTEM_PRIORITY_CLASSES } from './resources/priority-class.ts';
 
 /** Namespaces every cluster has. */
@@ -25,7 +26,16 @@ export async function ensureSystemObjects(client: ResourceClient, options: Ensur
       client.create(KINDS.PriorityClass, priorityClass, { signal: options.signal }),
     );
   }
+  await ensure(`ingress class ${INGRESS_CLASS.metadata?.name}`, options, () =>
+    client.create(KINDS.IngressClass, INGRESS_CLASS, { signal: options.signal }),
+  );
 }
+
+/** Served by every node; the class of Ingresses that name none. */
+const INGRESS_CLASS: networkingv1.IngressClass = {
+  metadata: { name: 'skiff', annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+  spec: { controller: INGRESS_CONTROLLER },
+};
 
 /** What {@link ensureSystemObjects} needs. */
 export interface EnsureOptions {

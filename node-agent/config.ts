@@ -47,6 +47,8 @@ export interface AgentConfig {
   readonly imageGc: { readonly highPercent: number; readonly lowPercent: number; readonly everyMs: number };
   readonly logRotation: { readonly maxBytes: number; readonly maxFiles: number; readonly everyMs: number };
   readonly maxParallelPulls: number;
+  /** Ports of this node on which Ingresses are served. */
+  readonly ingressPorts: { readonly http: number; readonly https: number };
   readonly logLevel: LogLevel;
   readonly logFile: string | undefined;
   /** Where the steps of each pod's start are written, timed; undefined: nowhere. */
@@ -145,6 +147,13 @@ const OPTIONS = {
   },
   'log-max-files': { value: 'N', help: 'log files kept of each container', default: '5', parse: integer(2, 1000) },
   'max-parallel-pulls': { value: 'N', help: 'images pulled at once', default: '3', parse: integer(1, 100) },
+  'ingress-http-port': {
+    value: 'N',
+    help: 'port of this node for Ingresses; taken only when there is one',
+    default: '80',
+    parse: integer(1, 65_535),
+  },
+  'ingress-https-port': { value: 'N', help: 'the same for HTTPS', default: '443', parse: integer(1, 65_535) },
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info', parse: oneOf(LOG_LEVELS) },
   'trace-file': {
     value: 'FILE',
@@ -195,6 +204,7 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     },
     logRotation: { maxBytes: values['log-max-bytes'], maxFiles: values['log-max-files'], everyMs: 10_000 },
     maxParallelPulls: values['max-parallel-pulls'],
+    ingressPorts: { http: values['ingress-http-port'], https: values['ingress-https-port'] },
     logLevel: values['log-level'],
     logFile: values['log-file'] || undefined,
     traceFile: values['trace-file'] || undefined,

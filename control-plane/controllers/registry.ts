@@ -5,6 +5,7 @@ import { deploymentController } from './deployment/deployment.ts';
 import { disruptionController } from './disruption/disruption.ts';
 import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import { ingressStatusController } from './ingress-status/ingress-status.ts';
 import { namespaceController } from './namespace/namespace.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { podGarbageCollector } from './pod-garbage/pod-garbage.ts';
@@ -26,5 +27,6 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   serviceAccountController,
   resourceQuotaController,
   disruptionController,
+  ingressStatusController,
   endpointSliceController,
 ];

@@ -28,7 +28,7 @@ export function podHooks(
       if (pod.spec?.hostNetwork === true) return;
       const enough = new AbortController();
       const limit = AbortSignal.any([signal, enough.signal]);
-      const ready = Promise.all(list.map((feature) => feature.podAttached?.({ pod, ips }, limit)));
+      const ready = Promise.all(list.map(async (feature) => feature.podAttached?.({ pod, ips }, limit)));
       const late = sleep(clock, ATTACH_WAIT_MS, limit).then(() => 'late' as const);
       if ((await Promise.race([ready, late])) === 'late' && !signal.aborted) {
         const { namespace, name } = pod.metadata ?? {};

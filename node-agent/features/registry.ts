@@ -3,6 +3,7 @@ import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EventSink } from '../../lib/events.ts';
 import type { AgentConfig } from '../config.ts';
+import { createIngress } from '../ingress/ingress.ts';
 import type { AgentLog } from '../pods/environment.ts';
 import type { RuleTable } from '../rules/rule-table.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -25,4 +26,4 @@ export interface FeatureParts {
 export type FeatureFactory = (parts: FeatureParts) => NodeFeature;
 
 /** The registry. */
-export const FEATURES: readonly FeatureFactory[] = [];
+export const FEATURES: readonly FeatureFactory[] = [createIngress];

@@ -6,7 +6,7 @@
  * when its grace period would end.
  *
  * The age of a lease counts from when this process saw it renewed, by its own monotonic clock; so a restarted server and a
- * wrong clock find nobody late. When all nodes are late, none is evicted.
+ * wrong clock find nobody late. When all nodes are late, none is evicted; when many are, one after the other (`eviction-brake.ts`).
  */
 import { rfc3339 } from '../../../lib/clock.ts';
 import { objectKey } from '../../../lib/informer.ts';
@@ -18,7 +18,16 @@ import { isActive, isReady, withCondition } from '../pod-state.ts';
 import { sameStatus, sameValue } from '../same-value.ts';
 import { BY_NODE } from '../shared-informers.ts';
 import { ignoreNotFound } from '../writes.ts';
-import { readyStatus, type SignOfLife, silenceIsProven, silentConditions, wantedTaints } from './plan.ts';
+import { type BrakedNode, EvictionBrake } from './eviction-brake.ts';
+import {
+  isEvicting,
+  readyStatus,
+  type SignOfLife,
+  silenceIsProven,
+  silentConditions,
+  wantedTaints,
+  zoneOf,
+} from './plan.ts';
 
 const NAME = 'node-controller';
 const LEASE_NAMESPACE = 'kube-node-lease';
@@ -36,6 +45,9 @@ function create(context: ControllerContext): Controller {
   const pods = informers.of(KINDS.Pod);
   const events = context.events(NAME);
   const signs = new Map<string, SignOfLife>();
+  const brake = new EvictionBrake();
+  /** Nodes whose pods were marked since they were ready last. */
+  const marked = new Set<string>();
 
   const heard = (name: string): void => {
     signs.set(name, { heardMs: clock.monotonicMs() });
@@ -57,12 +69,21 @@ function create(context: ControllerContext): Controller {
       else heard(objectKey(node));
     },
     onDelete: (node) => {
-      signs.delete(objectKey(node));
+      forget(objectKey(node));
       for (const other of nodes.list()) queue.add(objectKey(other));
     },
   });
 
-  /** Nothing runs on a node that is gone as far as others can tell: its pods serve no longer. */
+  function forget(name: string): void {
+    signs.delete(name);
+    marked.delete(name);
+    brake.recovered(name);
+  }
+
+  /**
+   * Nothing runs on a node that is gone as far as others can tell: its pods serve no longer. All are written at once, which the
+   * server commits as one group: services drop them together.
+   */
   async function markPodsNotReady(name: string, signal: AbortSignal): Promise<void> {
     const now = rfc3339(clock.now());
     const affected = pods.byIndex(BY_NODE, name).filter((pod) => isActive(pod) && isReady(pod));
@@ -79,7 +100,7 @@ function create(context: ControllerContext): Controller {
   async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
     const node = nodes.get(key);
     if (node === undefined) {
-      signs.delete(key);
+      forget(key);
       return done;
     }
     const nowMs = clock.monotonicMs();
@@ -100,19 +121,44 @@ function create(context: ControllerContext): Controller {
     const othersReady = nodes.list().some((other) => objectKey(other) !== key && readyStatus(other) === 'True');
     const reported = conditions?.some((c) => c.type === 'Ready') === true;
     // A node that is heard again but has not said how it is yet keeps its pods.
-    const mayEvict = othersReady && (silent ? proven : reported && ready === 'False');
+    const isLost = othersReady && (silent ? proven : reported && ready === 'False');
+    // First of all: services must not wait for the brake. A node that speaks corrects its pods itself, once.
+    if (isLost && (silent || !marked.has(key))) {
+      await markPodsNotReady(key, signal);
+      marked.add(key);
+    }
+    if (ready === 'True') marked.delete(key);
+    const brakedMs = isLost ? waitForBrake(key, node, nowMs) : 0;
+    if (!isLost) brake.recovered(key);
+    const mayEvict = isLost && brakedMs === 0;
     const taints = wantedTaints({ node: current, ready: reported ? ready : 'False', mayEvict, now });
     if (!sameValue(taints, current.spec?.taints)) {
       await client.update(KINDS.Node, { ...current, spec: { ...current.spec, taints } }, { signal });
     }
-    if (ready !== 'True' && mayEvict) await markPodsNotReady(key, signal);
     // All others decide by this one, too: when the last ready node is lost, or the first comes back.
     if (was !== ready) for (const other of nodes.list()) if (objectKey(other) !== key) queue.add(objectKey(other));
+    if (brakedMs > 0) return after(brakedMs);
     if (!silent) return after(leftMs);
     return proven ? done : after(PROOF_RECHECK_MS);
   }
 
+  /** Milliseconds until the lost node may lose its pods; 0 for now. */
+  function waitForBrake(name: string, node: corev1.Node, nowMs: number): number {
+    if (isEvicting(node)) brake.keepReleased(name);
+    const others = nodes.list().filter((other) => objectKey(other) !== name && hasReported(other));
+    const all: BrakedNode[] = [
+      { zone: zoneOf(node), ready: false },
+      ...others.map((other) => ({ zone: zoneOf(other), ready: readyStatus(other) === 'True' })),
+    ];
+    return brake.waitMs(name, { zone: zoneOf(node), nodes: all, nowMs });
+  }
+
   return { queue, workers: 4, reconcile };
+}
+
+/** A machine that has only just joined says nothing about the health of its zone. */
+function hasReported(node: corev1.Node): boolean {
+  return node.status?.conditions?.some((c) => c.type === 'Ready') === true;
 }
 
 /** Text that changes with each status the node reports itself. */

@@ -23,12 +23,27 @@ const OWN_KEYS: ReadonlySet<string> = new Set([
   ...PRESSURE_TAINTS.map(([, key]) => key),
 ]);
 
+/** The label that names a node's zone. */
+const ZONE_LABEL = 'topology.kubernetes.io/zone';
+
 /** Conditions a silent node can no longer vouch for. */
 const VOUCHED = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'] as const;
 
 /** The node's Ready condition status; `Unknown` when it has none. */
 export function readyStatus(node: corev1.Node): string {
   return node.status?.conditions?.find((c) => c.type === 'Ready')?.status ?? 'Unknown';
+}
+
+/** The zone of a node; nodes without one are a zone together. */
+export function zoneOf(node: corev1.Node): string {
+  return node.metadata?.labels?.[ZONE_LABEL] ?? '';
+}
+
+/** Whether the node's pods are being evicted because it is not ready. */
+export function isEvicting(node: corev1.Node): boolean {
+  const isOurs = ({ key, effect }: corev1.Taint): boolean =>
+    effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE);
+  return node.spec?.taints?.some(isOurs) === true;
 }
 
 /** The conditions of a node that has been silent for too long. */
@@ -53,7 +68,7 @@ export interface TaintInput {
   readonly node: corev1.Node;
   /** The Ready status after {@link silentConditions}. */
   readonly ready: string;
-  /** Whether pods of a node that is not ready may be evicted: some other node proves that the fault is not here. */
+  /** Whether pods of a node that is not ready may be evicted: some other node proves that the fault is not here, and the brake is off. */
   readonly mayEvict: boolean;
   readonly now: string;
 }

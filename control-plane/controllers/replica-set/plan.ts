@@ -1,4 +1,5 @@
 /** What a ReplicaSet needs, decided from a snapshot. */
+import { isFenceable } from '../../../lib/fencing.ts';
 import type { appsv1, corev1 } from '../../../proto/index.ts';
 import { availableInMs, deletionCost, isActive, isReady, maxRestarts } from '../pod-state.ts';
 
@@ -27,9 +28,14 @@ export function planReplicaSet(state: ReplicaSetState): ReplicaSetPlan {
   if (replicaSet.metadata?.deletionTimestamp !== undefined) return { create: 0, remove: [] };
   const active = pods.filter(isActive);
   const missing = (replicaSet.spec?.replicas ?? 1) - active.length;
-  if (missing >= 0) return { create: Math.min(missing, BURST), remove: [] };
+  if (missing >= 0) return { create: Math.max(0, Math.min(missing - pods.filter(isHeld).length, BURST)), remove: [] };
   const surplus = Math.min(-missing, BURST);
   return { create: 0, remove: removalOrder(active, state.podsOnNode).slice(0, surplus) };
+}
+
+/** A pod that may not run twice keeps its place until it is gone. */
+function isHeld(pod: corev1.Pod): boolean {
+  return pod.metadata?.deletionTimestamp !== undefined && !hasEndedPhase(pod) && isFenceable(pod);
 }
 
 /** One reason to remove `a` before `b`: negative when so. */

@@ -3,12 +3,12 @@
  * containers as they are.
  */
 import { setMaxListeners } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import type { ResourceClient } from '../lib/client/resource-client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { EventSink } from '../lib/events.ts';
 import type { corev1 } from '../proto/index.ts';
 import type { AgentConfig } from './config.ts';
+import { resolverFile } from './dns/resolver-file.ts';
 import type { ClusterView } from './features/cluster-view.ts';
 import type { NodeFeature, NodePlace } from './features/node-feature.ts';
 import { podHooks } from './features/pod-hooks.ts';
@@ -195,14 +195,4 @@ async function healthOf(network: PodNetwork, dataDir: string): Promise<NodeHealt
     diskPressure: diskFreePercent < DISK_PRESSURE_PERCENT,
     pidPressure: pidsFree < PID_PRESSURE_FREE,
   };
-}
-
-/** A stub resolver of the node's own listens on its loopback, which pods cannot reach: take what stands behind it. */
-async function resolverFile(): Promise<string> {
-  const plain = '/etc/resolv.conf';
-  const behind = '/run/systemd/resolve/resolv.conf';
-  const text = await readFile(plain, 'utf8').catch(() => '');
-  const servers = [...text.matchAll(/^nameserver\s+(\S+)/gm)].map((match) => match[1] ?? '');
-  const stub = servers.length > 0 && servers.every((server) => server.startsWith('127.'));
-  return stub && (await readFile(behind, 'utf8').catch(() => '')) !== '' ? behind : plain;
 }

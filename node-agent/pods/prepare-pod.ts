@@ -87,6 +87,7 @@ export function writeNetworkFiles(env: PodEnvironment, { pod, paths }: PodPlace,
     podIPs,
     nodeName: env.node.name,
     clusterDomain: env.node.clusterDomain,
+    ...(env.node.dnsAddress === undefined ? {} : { dnsAddress: env.node.dnsAddress }),
     nodeHosts: readOrEmpty(env.node.hostsPath),
     nodeResolvConf: readOrEmpty(env.node.resolvConfPath),
   };

@@ -3,14 +3,17 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GrpcConnection } from '../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../lib/client/grpc-resource-client.ts';
+import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { systemClock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
-import { EventRecorder } from '../lib/events.ts';
+import { EventRecorder, type EventSink } from '../lib/events.ts';
 import type { Logger } from '../lib/logger.ts';
 import { runProgram } from '../lib/program.ts';
 import { runAgent } from './agent.ts';
 import { CgroupTree } from './cgroups/cgroup-tree.ts';
 import { type AgentConfig, helpText, parseConfig } from './config.ts';
+import { clusterView } from './features/cluster-view.ts';
+import { FEATURES } from './features/registry.ts';
 import { pooledMountTool } from './images/mount-tool.ts';
 import { OverlayImageStore } from './images/overlay-image-store.ts';
 import { SkopeoRegistry } from './images/skopeo-registry.ts';
@@ -25,9 +28,11 @@ import {
   writeFacts,
 } from './node/node-place.ts';
 import { nodePaths } from './paths.ts';
+import { NftTable } from './rules/nft-table.ts';
 import { ConmonCrunRuntime } from './runtime/conmon-crun/conmon-crun-runtime.ts';
 import type { StepListener } from './runtime/runtime.ts';
 import { startAgentServer } from './server/agent-server.ts';
+import { GrpcPeerAgents } from './server/peer-agents.ts';
 import { tearDownNode } from './teardown.ts';
 import { fileTrace, tracePorts } from './trace.ts';
 
@@ -85,7 +90,7 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
   const restart = new AbortController();
   const stop = AbortSignal.any([signal, restart.signal]);
   const recording = events.run(stop);
-  const place = nodePlace(config, facts, () => ({}));
+  const features = nodeFeatures({ config, facts, client, events, log });
   await runAgent(
     config,
     {
@@ -93,7 +98,8 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
       client,
       ...(onStep === undefined ? {} : tracePorts({ ...parts, client }, onStep)),
       events,
-      place,
+      place: features.place,
+      features,
       onOtherRange: (podCidr) => {
         log.error(
           { node, had: facts.podCidr, has: podCidr },
@@ -103,20 +109,62 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
         restart.abort();
       },
       version: typeof SKIFF_VERSION === 'undefined' ? 'dev' : `v${SKIFF_VERSION}`,
-      serve: (workers, imagesChanged) => startAgentServer({ config, workers, imagesChanged, ...parts }, stop),
+      serve: (workers, imagesChanged) =>
+        startAgentServer({ config, workers, imagesChanged, withdrawals: features.withdrawals, ...parts }, stop),
     },
     stop,
   );
   await recording;
+  features.peers.close();
   connection.close();
   return restart.signal.aborted ? 1 : 0;
 }
 
 async function tearDown(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
   const facts = readFacts(factsFile(nodePaths(config.root).data), config.nodeName) ?? DEFAULT_FACTS;
-  const left = await tearDownNode(machineParts(config, log, facts), signal);
+  const parts = machineParts(config, log, facts);
+  // Taking down asks no server: nothing of a client is ever called.
+  const client = {} as ResourceClient;
+  const events = { record: () => undefined };
+  const { list, table } = nodeFeatures({ config, facts, client, events, log });
+  const left = [...(await tearDownNode(parts, signal))];
+  for (const feature of list) {
+    await feature.teardown?.().catch((err: unknown) => left.push(`${feature.name}: ${errorMessage(err)}`));
+  }
+  await table.teardown().catch((err: unknown) => left.push(`rules: ${errorMessage(err)}`));
   for (const line of left) process.stderr.write(`not removed: ${line}\n`);
   return left.length === 0 ? 0 : 1;
+}
+
+interface FeatureSources {
+  readonly config: AgentConfig;
+  readonly facts: ClusterFacts;
+  readonly client: ResourceClient;
+  readonly events: EventSink;
+  readonly log: Logger;
+}
+
+/** What this node does besides running pods, made without effect. */
+function nodeFeatures({ config, facts, client, events, log }: FeatureSources) {
+  const clock = systemClock;
+  const view = clusterView({ client, clock, log });
+  const table = new NftTable({ name: config.linkPrefix, clock, log });
+  const place = nodePlace(config, facts, () => view.nodes.get(config.nodeName)?.metadata?.labels ?? {});
+  const listeners = new Set<() => void>();
+  const changed = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const list = FEATURES.map((make) => make({ config, place, view, table, client, events, clock, log, changed }));
+  return {
+    list,
+    view,
+    place,
+    table,
+    peers: new GrpcPeerAgents(() => readCredentials(config)),
+    withdrawals: list.flatMap(({ withdrawal }) => withdrawal ?? []),
+    rules: (signal: AbortSignal) => table.run(signal),
+    onChanged: (listener: () => void) => void listeners.add(listener),
+  };
 }
 
 /** The servers given, or those told when the machine joined, or the one on this machine. */

@@ -9,13 +9,12 @@ import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
 import { errorMessage, hasReason } from '../../lib/errors.ts';
-import { primaryAddress, primaryAddress } from '../../lib/primary-address.ts';
+import { primaryAddress } from '../../lib/primary-address.ts';
 import { type corev1, joinv1, KINDS } from '../../proto/index.ts';
 import type { AgentConfig } from '../config.ts';
 import type { NodePlace } from '../features/node-feature.ts';
 import { nodePaths } from '../paths.ts';
 import type { AgentLog } from '../pods/environment.ts';
-
 
 /** The part of {@link NodePlace} that the cluster decides. */
 export type ClusterFacts = Pick<

@@ -11,10 +11,11 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { AGENT_CALLER } from '../../lib/pki.ts';
-import { agentv1, streamsv1 } from '../../proto/index.ts';
+import { AGENT_CALLER, NODES_GROUP } from '../../lib/pki.ts';
+import { agentv1, peersv1, streamsv1 } from '../../proto/index.ts';
 import type { AgentServing } from '../agent.ts';
 import type { AgentConfig } from '../config.ts';
+import type { ServiceWithdrawal } from '../features/node-feature.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { nodePaths } from '../paths.ts';
 import type { AgentLog } from '../pods/environment.ts';
@@ -23,6 +24,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { serveExec } from './exec.ts';
 import { imageHandlers } from './images-service.ts';
 import { streamLogs } from './logs.ts';
+import { peersHandlers } from './peers-service.ts';
 import { serviceError } from './service-error.ts';
 
 /** What the servers need. */
@@ -33,6 +35,8 @@ export interface AgentServerOptions {
   readonly images: ImageStore;
   readonly log: AgentLog;
   readonly imagesChanged: () => void;
+  /** What sends to pods from this node, for the agents of others that ask. */
+  readonly withdrawals?: readonly ServiceWithdrawal[];
 }
 
 const SERVER_OPTIONS = { 'grpc.max_receive_message_length': 8 * 1024 * 1024, 'grpc.max_send_message_length': -1 };
@@ -42,6 +46,7 @@ export async function startAgentServer(options: AgentServerOptions, signal: Abor
   const { config, images, imagesChanged } = options;
   const streams = new Server(SERVER_OPTIONS);
   streams.addService(streamsv1.StreamsService, streamHandlers(options));
+  streams.addService(peersv1.PeersService, peersHandlers(options.withdrawals ?? [], isNode));
   const port = await bind(streams, `${bracketed(config.listen.host)}:${config.listen.port}`, await credentials(config));
   const local = new Server(SERVER_OPTIONS);
   local.addService(agentv1.ImagesService, imageHandlers(images, imagesChanged));
@@ -91,6 +96,12 @@ function isControlPlane(call: Authenticated): boolean {
   const raw = call.getAuthContext().sslPeerCertificate?.raw;
   if (raw === undefined) return false;
   return new X509Certificate(raw).subject.split('\n').includes(`CN=${AGENT_CALLER}`);
+}
+
+/** Whether the caller showed the certificate of a node of this cluster. */
+function isNode(call: Authenticated): boolean {
+  const raw = call.getAuthContext().sslPeerCertificate?.raw;
+  return raw !== undefined && new X509Certificate(raw).subject.split('\n').includes(`O=${NODES_GROUP}`);
 }
 
 const REFUSED = Object.assign(new Error('only the control plane may call this'), {

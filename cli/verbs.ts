@@ -22,6 +22,26 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'Stop the cluster of this machine',
     load: async () => (await import('./commands/down.ts')).down,
   },
+  token: {
+    group: 'Cluster',
+    summary: 'Make, list and remove tokens by which machines join',
+    load: async () => (await import('./commands/token.ts')).token,
+  },
+  join: {
+    group: 'Cluster',
+    summary: 'Make this machine a node of a cluster',
+    load: async () => (await import('./commands/join.ts')).join,
+  },
+  leave: {
+    group: 'Cluster',
+    summary: 'Take this machine out of its cluster',
+    load: async () => (await import('./commands/leave.ts')).leave,
+  },
+  install: {
+    group: 'Cluster',
+    summary: 'Have systemd run the control plane or the agent',
+    load: async () => (await import('./commands/install.ts')).install,
+  },
   apply: {
     group: 'Basic',
     summary: 'Create or change objects so that they are as files say',
@@ -126,6 +146,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     group: 'Looking inside',
     summary: 'List what happened',
     load: async () => (await import('./commands/events.ts')).events,
+  },
+  node: {
+    group: 'Nodes',
+    summary: 'List, remove and fence nodes',
+    load: async () => (await import('./commands/node.ts')).node,
   },
   cordon: {
     group: 'Nodes',

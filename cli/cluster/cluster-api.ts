@@ -1,8 +1,11 @@
 /** What `up` and `down` ask the cluster itself. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasReason } from '../../lib/errors.ts';
 import { ApiClient } from '../api/api-client.ts';
 import { GrpcConnection } from '../connection/grpc-connection.ts';
+import type { JsonObject } from '../manifest/json-value.ts';
+import { listAt, textAt } from '../resources/fields.ts';
 import type { LocalCluster } from './cluster-options.ts';
 
 /** Where the API of this machine's cluster listens. */
@@ -24,17 +27,21 @@ export async function withClusterApi<T>(
   }
 }
 
-interface NodeJson {
-  readonly status?: {
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
-  };
-}
-
 /** Whether the node is Ready; otherwise why not, as far as it says. */
 export async function nodeReadiness(api: ApiClient, name: string): Promise<{ ready: boolean; message: string }> {
-  const { items } = await api.list({ resource: 'nodes' }, { fieldSelector: `metadata.name=${name}` });
-  const node = items[0] as NodeJson | undefined;
-  if (node === undefined) return { ready: false, message: 'it has not registered yet' };
-  const condition = node.status?.conditions?.find((c) => c.type === 'Ready');
-  return { ready: condition?.status === 'True', message: condition?.message ?? 'it has no status yet' };
+  let node: JsonObject;
+  try {
+    node = (await api.get({ resource: 'nodes', name })).object;
+  } catch (err) {
+    if (!hasReason(err, 'NotFound')) throw err;
+    return { ready: false, message: 'it has not registered yet' };
+  }
+  return readinessOf(node);
+}
+
+/** What a Node says of itself. */
+export function readinessOf(node: JsonObject): { ready: boolean; message: string } {
+  const condition = listAt(node, 'status', 'conditions').find((one) => textAt(one, 'type') === 'Ready');
+  if (condition === undefined) return { ready: false, message: 'it has no status yet' };
+  return { ready: textAt(condition, 'status') === 'True', message: textAt(condition, 'message') };
 }

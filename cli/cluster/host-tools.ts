@@ -20,14 +20,18 @@ export function parseHostTools(text: string): HostTool[] {
     });
 }
 
-/** Tools that are not there. `path` is a PATH value; the system folders are always searched besides. */
-export function missingTools(bin: string, path: string): HostTool[] {
+/** What only a server runs. */
+const SERVER_TOOLS: ReadonlySet<string> = new Set(['etcd']);
+
+/** Tools that are not there, of those a whole cluster or an agent alone needs. `path` is a PATH value; the system folders are always searched besides. */
+export function missingTools(bin: string, path: string, role: 'cluster' | 'agent' = 'cluster'): HostTool[] {
   const folders = [...path.split(':').filter(Boolean), '/usr/sbin', '/sbin'];
   const there = ({ tool }: HostTool): boolean =>
     tool.startsWith('/')
       ? exists(tool, constants.F_OK)
       : folders.some((folder) => exists(join(folder, tool), constants.X_OK));
-  return parseHostTools(readFileSync(join(bin, 'host-tools.txt'), 'utf8')).filter((tool) => !there(tool));
+  const list = parseHostTools(readFileSync(join(bin, 'host-tools.txt'), 'utf8'));
+  return list.filter((one) => (role === 'cluster' || !SERVER_TOOLS.has(one.tool)) && !there(one));
 }
 
 function exists(path: string, mode: number): boolean {

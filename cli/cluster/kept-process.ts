@@ -71,8 +71,14 @@ export function startKept(
   return ref;
 }
 
-/** A small young generation keeps resident memory low; both programs are far from needing more. */
-function nodeFlags(name: KeptName): string[] {
+/** Options of the program under the keeper, as it was started; undefined when none runs. */
+export function keptArgs(layout: ClusterLayout, name: KeptName): readonly string[] | undefined {
+  if (findKept(layout, name) === undefined) return undefined;
+  return (JSON.parse(readFileSync(recordFile(layout, name), 'utf8')) as KeptRecord).args;
+}
+
+/** Node.js' own options. A small young generation keeps resident memory low; both programs are far from needing more. */
+export function nodeFlags(name: KeptName): string[] {
   return name === 'agent' ? ['--max-semi-space-size=1', '--max-old-space-size=256'] : ['--max-semi-space-size=16'];
 }
 

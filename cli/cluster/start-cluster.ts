@@ -1,24 +1,19 @@
 /** Brings the cluster of this machine up: server, certificates, configuration, agent; each step waited for by its condition. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errorMessage } from '../../lib/errors.ts';
 import { ensureNodeCertificate, machineAddresses } from '../../lib/pki.ts';
-import { isAlive } from '../../lib/process.ts';
-import { CliError } from '../errors/cli-error.ts';
+import { awaitProgram } from './await-program.ts';
 import { nodeReadiness, withClusterApi } from './cluster-api.ts';
 import { agentPlace, type LocalCluster } from './cluster-options.ts';
-import { findKept, type KeptName, logFile, logTail, readChild, startKept } from './kept-process.ts';
+import type { KeptName } from './kept-process.ts';
+import { isKept, startProgram } from './programs.ts';
 
 /** Told how the start is going: one line per step, `done` when it is. */
 export type StepReport = (step: string, state: 'running' | 'done', detail?: string) => void;
 
-/** How long one step may take before it counts as failed. A small board with a slow card needs some of it. */
-const STEP_TIMEOUT_MS = 180_000;
-const POLL_MS = 50;
-
 /** Whether both programs run and the node is Ready. */
 export async function isUp(cluster: LocalCluster, signal: AbortSignal): Promise<boolean> {
-  if (findKept(cluster.layout, 'server') === undefined || findKept(cluster.layout, 'agent') === undefined) return false;
+  if (!isKept(cluster, 'server') || !isKept(cluster, 'agent')) return false;
   try {
     return await withClusterApi(cluster, signal, async (api) => (await nodeReadiness(api, cluster.nodeName)).ready);
   } catch {
@@ -36,7 +31,7 @@ export async function startCluster(
   const { layout, nodeName } = cluster;
   report('control plane', 'running');
   ensureStarted(cluster, 'server', ['--root', layout.root, ...extra.server]);
-  await until(cluster, 'server', signal, () =>
+  await awaitProgram(cluster, 'server', signal, () =>
     withClusterApi(cluster, signal, async (api) => {
       await api.version();
       return undefined;
@@ -52,7 +47,7 @@ export async function startCluster(
     names: ['127.0.0.1', ...machineAddresses()],
   });
   ensureStarted(cluster, 'agent', [...agentPlace(cluster), ...extra.agent]);
-  await until(cluster, 'agent', signal, () =>
+  await awaitProgram(cluster, 'agent', signal, () =>
     withClusterApi(cluster, signal, async (api) => {
       const { ready, message } = await nodeReadiness(api, nodeName);
       if (!ready) report(`node ${nodeName}`, 'running', message);
@@ -63,39 +58,5 @@ export async function startCluster(
 }
 
 function ensureStarted(cluster: LocalCluster, name: KeptName, args: readonly string[]): void {
-  if (findKept(cluster.layout, name) === undefined) startKept(cluster.layout, name, { bin: cluster.bin, args });
-}
-
-/** Asks `probe` until it returns undefined; what it returns or throws is why not yet. */
-async function until(
-  cluster: LocalCluster,
-  name: KeptName,
-  signal: AbortSignal,
-  probe: () => Promise<string | undefined>,
-): Promise<void> {
-  const deadline = Date.now() + STEP_TIMEOUT_MS;
-  for (;;) {
-    let why: string | undefined;
-    try {
-      why = await probe();
-      if (why === undefined) return;
-    } catch (err) {
-      why = errorMessage(err);
-    }
-    signal.throwIfAborted();
-    const keeper = findKept(cluster.layout, name);
-    if (keeper === undefined || !isAlive(keeper)) throw failure(cluster, name, 'it ended');
-    if (Date.now() > deadline) {
-      const running = readChild(cluster.layout, name) === undefined ? 'it keeps ending' : why;
-      throw failure(cluster, name, `after ${STEP_TIMEOUT_MS / 1000} s ${running}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-function failure(cluster: LocalCluster, name: KeptName, because: string): CliError {
-  const tail = logTail(cluster.layout, name);
-  return new CliError(`Cannot start the ${name}: ${because}`, {
-    hint: `The end of ${logFile(cluster.layout, name)}:\n${tail === '' ? '(empty)' : tail}`,
-  });
+  if (!isKept(cluster, name)) startProgram(cluster, name, args);
 }

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CliError } from '../errors/cli-error.ts';
 import { agentPlace, type LocalCluster } from './cluster-options.ts';
-import { stopKept } from './kept-process.ts';
+import { stopProgram } from './programs.ts';
 import type { StepReport } from './start-cluster.ts';
 
 /** The agent ends at once; the server lets calls in flight finish and stops etcd. */
@@ -17,8 +17,26 @@ export async function stopCluster(
   report: StepReport,
 ): Promise<void> {
   const { layout } = cluster;
+  await stopNode(cluster, report);
+
+  report('control plane', 'running');
+  await stopProgram(cluster, 'server', STOP_TIMEOUT_MS);
+  report('control plane', 'done');
+
+  const mounted = mountsUnder([layout.runDir, layout.dataDir]);
+  if (mounted.length > 0) throw new CliError(`these are still mounted: ${mounted.join(', ')}`);
+  rmSync(layout.runDir, { recursive: true, force: true });
+  if (options.purge) {
+    for (const folder of [layout.dataDir, layout.logDir, join(layout.root, 'var/log/pods')]) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Stops the agent and every pod, and removes what the agent made outside its folders. Throws a {@link CliError} with what stayed. */
+export async function stopNode(cluster: LocalCluster, report: StepReport): Promise<void> {
   report('agent', 'running');
-  await stopKept(layout, 'agent', STOP_TIMEOUT_MS);
+  await stopProgram(cluster, 'agent', STOP_TIMEOUT_MS);
   report('agent', 'done');
 
   report('pods', 'running');
@@ -36,19 +54,6 @@ export async function stopCluster(
     });
   }
   report('pods', 'done');
-
-  report('control plane', 'running');
-  await stopKept(layout, 'server', STOP_TIMEOUT_MS);
-  report('control plane', 'done');
-
-  const mounted = mountsUnder([layout.runDir, layout.dataDir]);
-  if (mounted.length > 0) throw new CliError(`these are still mounted: ${mounted.join(', ')}`);
-  rmSync(layout.runDir, { recursive: true, force: true });
-  if (options.purge) {
-    for (const folder of [layout.dataDir, layout.logDir, join(layout.root, 'var/log/pods')]) {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  }
 }
 
 /** Whether anything of this cluster is on the machine: programs, pods, or (for a purge) data. */
@@ -56,7 +61,8 @@ export function anythingThere(cluster: LocalCluster, purge: boolean): boolean {
   return existsSync(cluster.layout.runDir) || (purge && existsSync(cluster.layout.dataDir));
 }
 
-function mountsUnder(folders: readonly string[]): string[] {
+/** What is mounted below folders. */
+export function mountsUnder(folders: readonly string[]): string[] {
   const points = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '');

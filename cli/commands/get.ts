@@ -71,7 +71,8 @@ function checkOptions(args: readonly string[], options: GetOptions): void {
     throw new CliError('--output-watch-events option can only be used with --watch or --watch-only');
 }
 
-async function runGet(session: Session, args: readonly string[], options: GetOptions): Promise<void> {
+/** Prints what the arguments and options of `skiff get` ask for. */
+export async function runGet(session: Session, args: readonly string[], options: GetOptions): Promise<void> {
   if (options.raw !== undefined) {
     const { printRaw } = await import('../raw/print-raw.ts');
     await printRaw(session, options.raw);

@@ -156,6 +156,7 @@ test('describing a node adds up what its pods ask for', async () => {
   });
   expect(masked(await cli.ok('describe', 'node', 'n1'))).toContain(`Taints:             <none>
 Unschedulable:      false
+PodCIDR:            10.42.0.0/24
 Addresses:          InternalIP: 10.0.0.7
 Capacity:           cpu: 2
                     memory: 1Gi

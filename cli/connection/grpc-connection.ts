@@ -19,8 +19,11 @@ export interface GrpcMethod<Request, Reply> {
 /** Certificates of a TLS connection, in PEM. */
 export interface TlsFiles {
   readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
+  /** Our own and its key; a machine that has yet to join has none. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name the server's certificate must carry, when that is not the host connected to. */
+  readonly servername?: string;
 }
 
 /** Where to connect: servers in order of preference, or a unix socket. */

@@ -1,0 +1,84 @@
+/** Takes this machine out of its cluster: everything the agent made goes, and the proof that it went. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasReason } from '../../lib/errors.ts';
+import { SERVER_NAME } from '../../lib/pki.ts';
+import { ApiClient } from '../api/api-client.ts';
+import type { LocalCluster } from '../cluster/cluster-options.ts';
+import type { StepReport } from '../cluster/start-cluster.ts';
+import { mountsUnder, stopNode } from '../cluster/stop-cluster.ts';
+import { GrpcConnection } from '../connection/grpc-connection.ts';
+import { CliError } from '../errors/cli-error.ts';
+import { nodeFiles, readServers } from './node-files.ts';
+
+const ASK_TIMEOUT_MS = 2000;
+
+/** Whether the cluster still has the Node; undefined when that cannot be learnt now. */
+export async function nodeIsKnown(cluster: LocalCluster, signal: AbortSignal): Promise<boolean | undefined> {
+  const files = nodeFiles(cluster.layout);
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+  let connection: GrpcConnection | undefined;
+  try {
+    const pem = (file: string): string => readFileSync(file, 'utf8');
+    const tls = { ca: pem(files.ca), cert: pem(`${files.base}.crt`), key: pem(`${files.base}.key`) };
+    connection = await GrpcConnection.open(
+      {
+        endpoints: readServers(files.servers),
+        tls: { ...tls, servername: SERVER_NAME },
+        connectTimeoutMs: ASK_TIMEOUT_MS,
+      },
+      stop,
+    );
+    const api = new ApiClient(connection, { signal: stop, requestTimeoutMs: ASK_TIMEOUT_MS, warn: () => {} });
+    await api.get({ resource: 'nodes', name: cluster.nodeName });
+    return true;
+  } catch (err) {
+    return hasReason(err, 'NotFound') ? false : undefined;
+  } finally {
+    connection?.close();
+  }
+}
+
+/** Stops the agent and its pods, deletes all state, and checks that nothing is left. Throws a {@link CliError} with what is. */
+export async function leaveCluster(cluster: LocalCluster, report: StepReport): Promise<void> {
+  const { layout } = cluster;
+  await stopNode(cluster, report);
+  report('files', 'running');
+  const folders = [layout.runDir, layout.dataDir, layout.logDir, join(layout.root, 'var/log/pods')];
+  const mounted = mountsUnder(folders);
+  if (mounted.length > 0) throw new CliError(`these are still mounted: ${mounted.join(', ')}`);
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  const left = remains(cluster, folders);
+  if (left.length > 0) throw new CliError('something of the node is left on this machine', { hint: left.join('\n') });
+  report('files', 'done');
+}
+
+/** Everything of a node that is still there, one line each. */
+function remains({ linkPrefix, cgroupRoot }: LocalCluster, folders: readonly string[]): string[] {
+  const groups = ['/sys/fs/cgroup', ...children('/sys/fs/cgroup')].map((group) => join(group, cgroupRoot));
+  const tables = spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' }).stdout ?? '';
+  return [
+    ...folders.filter((folder) => existsSync(folder)).map((folder) => `folder ${folder}`),
+    ...linkNames()
+      .filter((link) => link.startsWith(linkPrefix))
+      .map((link) => `link ${link}`),
+    ...tables
+      .split('\n')
+      .filter((line) => line.split(' ').at(-1) === linkPrefix)
+      .map((line) => `nftables ${line}`),
+    ...groups.filter((group) => existsSync(group)).map((group) => `cgroup ${group}`),
+  ];
+}
+
+function children(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(folder, entry.name));
+}
+
+/** Links of this network namespace, also those that are down. */
+function linkNames(): string[] {
+  const lines = readFileSync('/proc/self/net/dev', 'utf8').split('\n').slice(2);
+  return lines.map((line) => line.split(':')[0]?.trim() ?? '').filter((name) => name !== '');
+}

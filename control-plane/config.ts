@@ -16,6 +16,7 @@ import {
 import { errorMessage } from '../lib/errors.ts';
 import { ipv4Range, overlap } from '../lib/ipv4-range.ts';
 import { LOG_LEVELS, type LogLevel } from '../lib/logger.ts';
+import { dnsSubdomain } from '../lib/name-rules.ts';
 import { type AddressRange, addressRange } from './api/allocation/address-range.ts';
 import { type PodRange, podRange } from './api/allocation/pod-range.ts';
 
@@ -27,6 +28,18 @@ const OPTIONS = {
     parse: text,
   },
   listen: { value: 'HOST:PORT', default: '0.0.0.0:7443', help: 'where the API listens', parse: listenAddress },
+  'join-listen': {
+    value: 'HOST:PORT',
+    default: '',
+    help: 'where machines join; one port above the API unless given (7444)',
+    parse: (value: string) => (value === '' ? undefined : listenAddress(value)),
+  },
+  'advertise-address': {
+    value: 'ADDRESS',
+    default: '',
+    help: 'address of this server for nodes; that of the default route unless given',
+    parse: text,
+  },
   'advertise-names': {
     value: 'LIST',
     default: '',
@@ -67,6 +80,18 @@ const OPTIONS = {
     default: '24',
     help: 'how much of that each node gets: the length of the prefix',
     parse: integer(1, 30),
+  },
+  'cluster-domain': {
+    value: 'DOMAIN',
+    default: 'cluster.local',
+    help: 'domain of the names of services; every server of a cluster must say the same',
+    parse: clusterDomain,
+  },
+  'node-certificate-life': {
+    value: 'TIME',
+    default: '365d',
+    help: 'how long the certificates of nodes are good; agents renew theirs in time',
+    parse: certificateLife,
   },
   'node-monitor-grace': {
     value: 'TIME',
@@ -111,6 +136,10 @@ export interface ServerConfig {
   readonly runDir: string;
   readonly pkiDir: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where machines join. */
+  readonly joinListen: { readonly host: string; readonly port: number };
+  /** Undefined: found by itself. */
+  readonly advertiseAddress: string | undefined;
   readonly advertiseNames: readonly string[];
   /** Undefined: we run our own. */
   readonly externalEtcd: ExternalEtcd | undefined;
@@ -119,6 +148,8 @@ export interface ServerConfig {
   readonly etcdPeerPort: number;
   readonly serviceRange: AddressRange;
   readonly podRange: PodRange;
+  readonly clusterDomain: string;
+  readonly nodeCertificateLifeMs: number;
   readonly nodeGraceMs: number;
   readonly notReadyTolerationSeconds: number;
   readonly unreachableTolerationSeconds: number;
@@ -138,6 +169,8 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     runDir: join(root, 'run/skiff'),
     pkiDir: join(dataDir, 'pki'),
     listen: values.listen,
+    joinListen: values['join-listen'] ?? besides(values.listen),
+    advertiseAddress: values['advertise-address'] === '' ? undefined : values['advertise-address'],
     advertiseNames: values['advertise-names'],
     externalEtcd: externalEtcd(values),
     etcdPrefix: values['etcd-prefix'],
@@ -145,6 +178,8 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     etcdPeerPort: values['etcd-peer-port'],
     serviceRange: values['service-cidr'],
     podRange: podRangeOf(values),
+    clusterDomain: values['cluster-domain'],
+    nodeCertificateLifeMs: values['node-certificate-life'],
     nodeGraceMs: values['node-monitor-grace'],
     notReadyTolerationSeconds: Math.round(values['default-not-ready-toleration'] / 1000),
     unreachableTolerationSeconds: Math.round(values['default-unreachable-toleration'] / 1000),
@@ -152,6 +187,31 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     logFile: values['log-file'] === '' ? undefined : values['log-file'],
     help: values.help,
   });
+}
+
+/** One port above; any, when the API has any. */
+function besides({ host, port }: ServerConfig['listen']): ServerConfig['joinListen'] {
+  return { host, port: port === 0 ? 0 : port === 65_535 ? port - 1 : port + 1 };
+}
+
+function clusterDomain(value: string): string {
+  const [problem] = dnsSubdomain(value);
+  if (problem !== undefined) throw new Error(problem);
+  return value;
+}
+
+const DAY_MS = 86_400_000;
+const MIN_CERTIFICATE_LIFE_MS = 5_000;
+const MAX_CERTIFICATE_LIFE_MS = 3650 * DAY_MS;
+
+/** As other durations, or days: `365d`. */
+function certificateLife(value: string): number {
+  const days = /^(\d+)d$/.exec(value)?.[1];
+  const lifeMs = days === undefined ? durationMs(value) : Number(days) * DAY_MS;
+  if (lifeMs < MIN_CERTIFICATE_LIFE_MS || lifeMs > MAX_CERTIFICATE_LIFE_MS) {
+    throw new Error('must be from 5s to 3650d, such as 365d');
+  }
+  return lifeMs;
 }
 
 /** A range that one node at least can have. */

@@ -8,6 +8,7 @@ import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { type ClusterPki, ensureClusterPki, machineAddresses } from '../lib/pki.ts';
+import { primaryAddress } from '../lib/primary-address.ts';
 import { processRef } from '../lib/process.ts';
 import type { KubeObject } from '../proto/index.ts';
 import { admissionSteps } from './api/admission/admission-steps.ts';
@@ -16,6 +17,10 @@ import { CustomKinds } from './api/custom/custom-kinds.ts';
 import { LiveKindRegistry } from './api/custom/live-registry.ts';
 import { noNewCustomObjects } from './api/custom/no-new-custom-objects.ts';
 import { ApiServer } from './api/grpc/api-server.ts';
+import { JoinServer } from './api/grpc/join.ts';
+import { hostPort, knownServers } from './api/join/known-servers.ts';
+import { nodeSigner } from './api/join/node-certificates.ts';
+import { nodeSettings } from './api/join/node-settings.ts';
 import { LocalResourceClient } from './api/local-client.ts';
 import type { ApiServices, KindRegistry } from './api/services.ts';
 import { storedObjectDecoder } from './api/stored-object.ts';
@@ -69,6 +74,8 @@ export interface ServerParts {
 export interface RunningServer {
   /** Where the API listens: the port asked for, or the one found when that was 0. */
   readonly port: number;
+  /** The same for machines that join. */
+  readonly joinPort: number;
   readonly pki: ClusterPki;
   readonly services: ApiServices;
   /** Settles when the server has stopped: after `signal` aborted, or with the error that ended it. */
@@ -91,7 +98,7 @@ export async function startServer(
   mkdirSync(config.runDir, { recursive: true, mode: 0o700 });
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const addresses = machineAddresses();
-  const pki = await ensureClusterPki(config.pkiDir, { names: [hostname(), ...addresses, ...config.advertiseNames] });
+  const pki = await ensureClusterPki(config.pkiDir, { names: namesOf(config, addresses) });
   const pidFile = writePidFile(config.runDir);
   // What runs beneath the API stops after it.
   const beneath = new AbortController();
@@ -130,9 +137,14 @@ export async function startServer(
   const agents = new AgentCalls({ ca: pki.ca, client: pki.agentClient });
   const { version, gitCommit, descriptorsFile } = parts;
   const facts = { version, gitCommit, etcdVersion: backend.etcdVersion };
-  const api = new ApiServer({ services, facts, agents, descriptorsFile, log });
+  let port = config.listen.port;
+  const servers = (): string[] => knownServers(services, hostPort(advertisedAddress(config), port));
+  const signer = nodeSigner(pki, config.nodeCertificateLifeMs);
+  const nodes = { signer, settings: () => nodeSettings(config, servers()) };
+  const api = new ApiServer({ services, facts, agents, nodes, descriptorsFile, log });
+  const joins = new JoinServer({ services, signer, servers, log });
   const release = async (): Promise<void> => {
-    await api.close();
+    await Promise.all([api.close(), joins.close()]);
     agents.close();
     beneath.abort();
     await Promise.all([cacheRun, customKindsRun]);
@@ -145,17 +157,30 @@ export async function startServer(
     // Whoever calls finds every kind that was there before this server was.
     await customKinds.ready();
     customKindsRun = customKinds.run(beneath.signal);
-    const port = await api.listen(config.listen, { ca: pki.ca, certificate: pki.server });
+    const tls = { ca: pki.ca, certificate: pki.server };
+    port = await api.listen(config.listen, tls);
+    const joinPort = await joins.listen(config.joinListen, tls);
     const leaderServices = { ...services, store: backend.fencedStore };
     const elected = backend.elect((term) => lead(config, parts, { services: leaderServices, term }), signal);
     await ensureSystemObjects(new LocalResourceClient(services, 'system:control-plane'), { log, signal });
     api.setReady(true);
-    log.info({ port, host: config.listen.host, addresses }, 'the API serves');
-    return { port, pki, services, stopped: whenStopped(signal, elected, release) };
+    log.info({ port, joinPort, host: config.listen.host, addresses }, 'the API serves');
+    return { port, joinPort, pki, services, stopped: whenStopped(signal, elected, release) };
   } catch (err) {
     await release();
     throw err;
   }
+}
+
+/** Names and addresses of the API, for its certificate. */
+function namesOf({ advertiseAddress, advertiseNames }: ServerConfig, addresses: readonly string[]): string[] {
+  return [hostname(), ...addresses, ...(advertiseAddress === undefined ? [] : [advertiseAddress]), ...advertiseNames];
+}
+
+/** Where nodes find this server; looked up anew each time, since addresses of machines change. */
+function advertisedAddress({ advertiseAddress, listen: { host } }: ServerConfig): string {
+  if (advertiseAddress !== undefined) return advertiseAddress;
+  return host === '0.0.0.0' || host === '::' ? primaryAddress() : host;
 }
 
 async function whenStopped(signal: AbortSignal, elected: Promise<void>, release: () => Promise<void>): Promise<void> {

@@ -54,7 +54,8 @@ export class ServerProcess {
     this.#root = mkdtempSync(join(tmpdir(), 'skiff-server-'));
     mkdirSync(join(this.#root, 'var/lib/skiff'), { recursive: true, mode: 0o700 });
     cpSync(pki.dir, join(this.#root, 'var/lib/skiff/pki'), { recursive: true });
-    this.#args = ['server', '--root', this.#root, '--listen', this.endpoint, '--etcd-endpoints', etcd];
+    const listen = ['--listen', this.endpoint, '--join-listen', '127.0.0.1:0'];
+    this.#args = ['server', '--root', this.#root, ...listen, '--etcd-endpoints', etcd];
   }
 
   /** Starts a server over the etcd at the URL `etcd`, and waits until it serves. */

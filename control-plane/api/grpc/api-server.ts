@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import {
   type MethodDefinition,
   Server,
@@ -9,9 +8,8 @@ import {
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { errorMessage } from '../../../lib/errors.ts';
 import type { KeyPairPem } from '../../../lib/pki.ts';
-import { apiv1, streamsv1 } from '../../../proto/index.ts';
+import { apiv1, joinv1, streamsv1 } from '../../../proto/index.ts';
 import type { ApiServices } from '../services.ts';
 import type { AgentCalls } from '../streams/agent-calls.ts';
 import { applyVerb } from './apply.ts';
@@ -22,6 +20,8 @@ import { deleteCollectionVerb, deleteVerb } from './delete.ts';
 import { getVerb } from './get.ts';
 import { HealthService } from './health.ts';
 import { listVerb } from './list.ts';
+import { type ListenAddress, listenOn } from './listen.ts';
+import { type NodesParts, renewVerb, settingsVerb } from './nodes.ts';
 import { patchVerb } from './patch.ts';
 import { ReflectionService } from './reflection.ts';
 import { streamHandlers } from './streams.ts';
@@ -38,6 +38,7 @@ export interface ApiServerOptions {
   readonly services: ApiServices;
   readonly facts: ClusterFacts;
   readonly agents: AgentCalls;
+  readonly nodes: NodesParts;
   /** The descriptor set for reflection; without the file there is no reflection. */
   readonly descriptorsFile: string | undefined;
   readonly log: Logger;
@@ -82,6 +83,10 @@ export class ApiServer {
       listKinds: unary(env, listKindsVerb(services)),
       explain: unary(env, explainVerb(services)),
     });
+    this.#server.addService(bytesOut(joinv1.NodesService), {
+      settings: unary(env, settingsVerb(options.nodes)),
+      renewCertificate: unary(env, renewVerb(options.nodes)),
+    });
     this.#server.addService(streamsv1.StreamsService, streamHandlers(env, services, options.agents));
     this.#health.addTo(this.#server, this.#stopping.signal);
     const { descriptorsFile } = options;
@@ -89,20 +94,10 @@ export class ApiServer {
   }
 
   /** Starts to listen for clients with a certificate of `ca`; gives the port, which is the one asked for unless that was 0. */
-  listen(
-    address: { readonly host: string; readonly port: number },
-    tls: { ca: string; certificate: KeyPairPem },
-  ): Promise<number> {
+  listen(address: ListenAddress, tls: { ca: string; certificate: KeyPairPem }): Promise<number> {
     const { cert, key } = tls.certificate;
     const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
-    const credentials = ServerCredentials.createSsl(Buffer.from(tls.ca), [pair], true);
-    const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(`${host}:${address.port}`, credentials, (err, port) => {
-        if (err === null) resolve(port);
-        else reject(new Error(`Cannot listen on ${host}:${address.port}: ${listenProblem(err)}`, { cause: err }));
-      });
-    });
+    return listenOn(this.#server, address, ServerCredentials.createSsl(Buffer.from(tls.ca), [pair], true));
   }
 
   /** Says to health checks whether requests are welcome. */
@@ -123,12 +118,6 @@ export class ApiServer {
     });
     clearTimeout(force);
   }
-}
-
-function listenProblem(err: Error): string {
-  const said = errorMessage(err);
-  if (said.includes('EADDRINUSE')) return 'another program listens there already';
-  return said.includes('EADDRNOTAVAIL') ? 'this machine does not have that address' : said;
 }
 
 type AnyService = ServiceDefinition<Record<string, UntypedHandleCall>>;

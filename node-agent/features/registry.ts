@@ -5,6 +5,7 @@ import type { EventSink } from '../../lib/events.ts';
 import type { AgentConfig } from '../config.ts';
 import { createIngress } from '../ingress/ingress.ts';
 import type { AgentLog } from '../pods/environment.ts';
+import { createNetworkPolicy } from '../policy/network-policy.ts';
 import type { RuleTable } from '../rules/rule-table.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { NodeFeature, NodePlace, OnFeatureChange } from './node-feature.ts';
@@ -26,4 +27,4 @@ export interface FeatureParts {
 export type FeatureFactory = (parts: FeatureParts) => NodeFeature;
 
 /** The registry. */
-export const FEATURES: readonly FeatureFactory[] = [createIngress];
+export const FEATURES: readonly FeatureFactory[] = [createIngress, createNetworkPolicy];

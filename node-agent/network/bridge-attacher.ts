@@ -17,7 +17,8 @@ export interface BridgeAttacherOptions {
   readonly addresses: string;
   /** Folder for the pids of the shells that run iproute2. */
   readonly shells: string;
-  readonly mtu?: number;
+  /** Longest packet of a pod's link, in bytes, asked for each pod; the kernel's default without. */
+  readonly mtu?: () => number | undefined;
 }
 
 interface BridgeState {
@@ -65,7 +66,8 @@ export class BridgeAttacher implements Attacher {
   }
 
   async attach(request: PodNetworkRequest, plan: unknown): Promise<Attached> {
-    const { bridge, podCidr, mtu } = this.#options;
+    const { bridge, podCidr } = this.#options;
+    const mtu = this.#options.mtu?.();
     const { link } = asState(plan);
     const address = this.#addresses.reserve(request.podUid);
     const what = `Cannot attach pod ${request.podNamespace}/${request.podName}`;

@@ -30,6 +30,20 @@ export function readUserCniConfig(folder: string): CniConfigList | null {
   return first === undefined ? null : parseCniConfig(readFileSync(join(folder, first), 'utf8'), join(folder, first));
 }
 
+/** Where a user's own network is looked for. */
+export function userCniFolder(root: string): string {
+  return join(root, 'etc/cni/net.d');
+}
+
+/** Whether the user brings a network, were it one that cannot be read. */
+export function hasUserCniConfig(folder: string): boolean {
+  try {
+    return readUserCniConfig(folder) !== null;
+  } catch {
+    return true;
+  }
+}
+
 /** A `.conflist`, or a `.conf` with a single plugin, as a chain. Throws `BadConfig` naming the file. */
 export function parseCniConfig(text: string, file: string): CniConfigList {
   let parsed: Partial<CniConfigList> & Partial<CniPluginConfig>;

@@ -1,8 +1,15 @@
 import type { Attached, Attacher } from './attacher.ts';
 import { BridgeAttacher } from './bridge-attacher.ts';
 import { CniAttacher } from './cni-attacher.ts';
-import { type CniConfigList, defaultCniConfig, readUserCniConfig } from './cni-config.ts';
+import {
+  type CniConfigList,
+  defaultCniConfig,
+  hasUserCniConfig,
+  readUserCniConfig,
+  userCniFolder,
+} from './cni-config.ts';
 import { NodeNetwork } from './node-network.ts';
+import { readPodMtu } from './pod-mtu.ts';
 import type { PodNetworkRequest } from './pod-network.ts';
 
 /** How to make the pod network of a node. */
@@ -13,6 +20,10 @@ export interface CniNetworkOptions {
   readonly podCidr: string;
   /** The pod range of the cluster, e.g. `10.42.0.0/16`. */
   readonly clusterCidr: string;
+  /** Addresses of services, routed to the bridge; absent: not routed. */
+  readonly serviceCidr?: string;
+  /** Addresses of this node: the link that has one of them says how long the packets of pods may be. */
+  readonly nodeIps?: readonly string[];
   /** Begins the names of our links and is the name of our nftables table; at most 12 characters. Default `skiff`. */
   readonly prefix?: string;
   /** A `.conflist` or `.conf` here wins over the built-in network. Default `<root>/etc/cni/net.d`. */
@@ -21,6 +32,7 @@ export interface CniNetworkOptions {
   readonly cniFolders?: readonly string[];
   /** Who wires a pod when the user brings no chain: our own bridge (default), or the CNI plugins bridge and host-local. */
   readonly wiring?: 'bridge' | 'cni';
+  /** Instead of what the link below has. */
   readonly mtu?: number;
 }
 
@@ -30,31 +42,39 @@ export function createCniNetwork(options: CniNetworkOptions): NodeNetwork {
   const prefix = options.prefix ?? 'skiff';
   const bridge = `${prefix}0`;
   const dataDir = `${root}/run/skiff/addresses`;
-  const configDir = options.cniConfigDir ?? `${root}/etc/cni/net.d`;
-  const mtu = options.mtu === undefined ? {} : { mtu: options.mtu };
-  const plugins = defaultCniConfig({ bridge, podCidr: options.podCidr, dataDir, ...mtu });
-  const chain = (): CniConfigList | null => readUserCniConfig(configDir) ?? (options.wiring === 'cni' ? plugins : null);
+  const configDir = options.cniConfigDir ?? userCniFolder(options.root);
+  const mtu = (): number | undefined => options.mtu ?? readPodMtu(`${root}/run/skiff/network`);
+  const plugins = (): CniConfigList => {
+    const now = mtu();
+    const { podCidr } = options;
+    return defaultCniConfig({ bridge, podCidr, dataDir, ...(now === undefined ? {} : { mtu: now }) });
+  };
+  const chain = (): CniConfigList | null =>
+    readUserCniConfig(configDir) ?? (options.wiring === 'cni' ? plugins() : null);
   return new NodeNetwork({
     root: options.root,
     attacher: new ChainOrBridge({
       chain,
       cni: new CniAttacher({
-        config: () => chain() ?? plugins,
+        config: () => chain() ?? plugins(),
         ...(options.cniFolders === undefined ? {} : { folders: options.cniFolders }),
       }),
       bridge: new BridgeAttacher({
         bridge,
         prefix,
         podCidr: options.podCidr,
-        addresses: `${dataDir}/${plugins.name}`,
+        addresses: `${dataDir}/${plugins().name}`,
         shells: `${root}/run/skiff/shells/network`,
-        ...mtu,
+        mtu,
       }),
     }),
     podCidr: options.podCidr,
     clusterCidr: options.clusterCidr,
+    ...(options.serviceCidr === undefined ? {} : { serviceCidr: options.serviceCidr }),
+    nodeIps: options.nodeIps ?? [],
     bridge,
     table: prefix,
+    isUsers: () => hasUserCniConfig(configDir),
   });
 }
 

@@ -1,9 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type ExecError, run } from '../../lib/exec.ts';
+import { type ExecError, type RunResult, run } from '../../lib/exec.ts';
 import type { Attacher } from './attacher.ts';
 import { changeElements, fullTable, hostPortElements, type MapElement } from './host-rules.ts';
-import { gatewayOf } from './pod-cidr.ts';
+import { gatewayOf, isInside } from './pod-cidr.ts';
+import { writePodMtu } from './pod-mtu.ts';
 import { NetworkError, type PodAttachment, type PodNetwork, type PodNetworkRequest } from './pod-network.ts';
+import { rangeConflicts } from './range-conflicts.ts';
+import { documents, type LocalLink, linksOf, routesOf, underlayOf } from './routes/links.ts';
+import { serviceRouteCommand } from './routes/node-routes.ts';
+import { tunnelName } from './routes/plan.ts';
 
 /** How to make a {@link NodeNetwork}. */
 export interface NodeNetworkOptions {
@@ -18,8 +23,12 @@ export interface NodeNetworkOptions {
   readonly bridge: string;
   /** Name of our nftables table, e.g. `skiff`. */
   readonly table: string;
-  /** False when a user's own CNI chain makes its own link. Default true. */
-  readonly ownBridge?: boolean;
+  /** Addresses of services, e.g. `10.43.0.0/16`, routed to the bridge; absent: not routed. */
+  readonly serviceCidr?: string;
+  /** Addresses of this node. */
+  readonly nodeIps?: readonly string[];
+  /** True while a user's own CNI chain wires pods: it brings its own link, routes and addresses. Default: never. */
+  readonly isUsers?: () => boolean;
 }
 
 interface NetworkRecord {
@@ -64,20 +73,24 @@ export class NodeNetwork implements PodNetwork {
     const { bridge, clusterCidr, podCidr } = this.#options;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     await this.#options.attacher.killLeftovers();
+    const isUsers = this.#options.isUsers?.() === true;
+    const links = await this.#lookAround(isUsers);
     await this.#tool('ip', ['route', 'replace', 'unreachable', clusterCidr, 'metric', String(UNREACHABLE_METRIC)]);
-    if (this.#options.ownBridge !== false) {
-      const { gateway, prefix } = gatewayOf(podCidr);
-      if (!existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
-        // A fixed address: otherwise the bridge takes its lowest port's, and changes it under open connections.
-        await this.#tool('ip', ['link', 'add', 'name', bridge, 'address', bridgeMac(gateway), 'type', 'bridge']);
-      }
-      await this.#tool(
-        'ip',
-        ['-batch', '-'],
-        `addr replace ${gateway}/${prefix} dev ${bridge}\nlink set ${bridge} up\n`,
-      );
-      writeFileSync(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
+    const { gateway, prefix } = gatewayOf(podCidr);
+    if (!existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
+      // A fixed address: otherwise the bridge takes its lowest port's, and changes it under open connections.
+      await this.#tool('ip', ['link', 'add', 'name', bridge, 'address', bridgeMac(gateway), 'type', 'bridge']);
     }
+    if (isUsers) await this.#leaveRangeToUser();
+    // From a range that the node had before: by now it may be another node's.
+    const stale = links
+      .filter((link) => link.name === bridge)
+      .flatMap(({ addresses }) => addresses)
+      .filter(({ address }) => address !== gateway && isInside(address, clusterCidr))
+      .map((old) => `addr del ${old.address}/${old.prefix} dev ${bridge}\n`);
+    const own = isUsers ? '' : `${stale.join('')}addr replace ${gateway}/${prefix} dev ${bridge}\n`;
+    await this.#tool('ip', ['-batch', '-'], `${own}link set ${bridge} up\n${isUsers ? '' : this.#serviceRoute()}`);
+    writeFileSync(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
     await this.#changeRules(async () => {
       const wanted = this.#wantedElements();
@@ -167,8 +180,8 @@ export class NodeNetwork implements PodNetwork {
     if (readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() !== '1') {
       return 'the kernel does not forward packets (net.ipv4.ip_forward is 0)';
     }
-    const { bridge, ownBridge } = this.#options;
-    if (ownBridge !== false && !existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
+    const { bridge } = this.#options;
+    if (!existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
       return `the bridge ${bridge} is gone`;
     }
     return this.#options.attacher.check();
@@ -183,13 +196,54 @@ export class NodeNetwork implements PodNetwork {
     await run('ip', ['route', 'del', 'unreachable', clusterCidr, 'metric', String(UNREACHABLE_METRIC)], {
       okExitCodes: 'any',
     });
-    if (this.#options.ownBridge !== false && existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) {
-      // Not /sys/class/net: that shows the namespace it was mounted from, not ours.
-      const { stdout } = await run('ip', ['-o', 'link', 'show', 'master', bridge], { okExitCodes: 'any' });
-      if (stdout.trim() === '') {
-        await run('ip', ['link', 'del', bridge], { okExitCodes: 'any' });
-      }
+    if (existsSync(`/proc/sys/net/ipv4/conf/${bridge}`) && !(await this.#hasPorts())) {
+      await run('ip', ['link', 'del', bridge], { okExitCodes: 'any' });
     }
+  }
+
+  /** Refuses ranges that this machine uses for something else; sees how long packets may be. */
+  async #lookAround(isUsers: boolean): Promise<readonly LocalLink[]> {
+    const { bridge, clusterCidr, serviceCidr, nodeIps = [], table } = this.#options;
+    const { stdout } = await this.#tool(
+      'ip',
+      ['-j', '-4', '-d', '-batch', '-'],
+      'addr show up\nroute show table main\n',
+    );
+    const [addresses = [], routes = []] = documents(stdout);
+    const links = linksOf(addresses);
+    const ranges = [
+      // A user's own chain may well use the pod range: it is what the Node says.
+      ...(isUsers ? [] : [{ what: 'the pod range', cidr: clusterCidr, option: '--cluster-cidr' }]),
+      ...(serviceCidr === undefined
+        ? []
+        : [{ what: 'the service range', cidr: serviceCidr, option: '--service-cidr' }]),
+    ];
+    const conflicts = rangeConflicts(ranges, { links, routes: routesOf(routes) }, [bridge, tunnelName(table)]);
+    if (conflicts.length > 0) {
+      throw new NetworkError('BadConfig', `Cannot ready the node's network: ${conflicts.join('; ')}`);
+    }
+    const underlay = underlayOf(links, nodeIps);
+    if (underlay !== undefined) writePodMtu(this.#folder, underlay.mtu);
+    return links;
+  }
+
+  #serviceRoute(): string {
+    const { bridge, podCidr, serviceCidr } = this.#options;
+    return serviceCidr === undefined ? '' : `${serviceRouteCommand({ bridge, podCidr, serviceCidr })}\n`;
+  }
+
+  /** Takes our own address off the bridge, once no pod of ours needs it: the user's link may have it. */
+  async #leaveRangeToUser(): Promise<void> {
+    const { bridge, podCidr } = this.#options;
+    const { gateway, prefix } = gatewayOf(podCidr);
+    if (await this.#hasPorts()) return;
+    await run('ip', ['addr', 'del', `${gateway}/${prefix}`, 'dev', bridge], { okExitCodes: 'any' });
+  }
+
+  /** Not by /sys/class/net: that shows the namespace it was mounted from, not ours. */
+  async #hasPorts(): Promise<boolean> {
+    const { stdout } = await run('ip', ['-o', 'link', 'show', 'master', this.#options.bridge], { okExitCodes: 'any' });
+    return stdout.trim() !== '';
   }
 
   #applyRules(): Promise<void> {
@@ -243,9 +297,9 @@ export class NodeNetwork implements PodNetwork {
     }
   }
 
-  async #tool(program: string, args: readonly string[], input?: string): Promise<void> {
+  async #tool(program: string, args: readonly string[], input?: string): Promise<RunResult> {
     try {
-      await run(program, args, { timeoutMs: 30_000, ...(input === undefined ? {} : { input }) });
+      return await run(program, args, { timeoutMs: 30_000, ...(input === undefined ? {} : { input }) });
     } catch (err) {
       const code = (err as Partial<ExecError>).code === 'MissingTool' ? 'MissingTool' : 'Failed';
       throw new NetworkError(

@@ -117,6 +117,11 @@ export function planNetwork(
   return { routes, vxlan: peers.length === 0 ? undefined : tunnelOf(self, outside, peers), paths, left };
 }
 
+/** Name of the VXLAN device of a node whose links begin with `linkPrefix`. */
+export function tunnelName(linkPrefix: string): string {
+  return `${linkPrefix}vx`;
+}
+
 /** Services are reached by way of the pod bridge: only then are they translated, from an address that pods can answer. */
 export function serviceRoute({
   serviceCidr,

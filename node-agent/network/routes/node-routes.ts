@@ -1,0 +1,167 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ExecError, run } from '../../../lib/exec.ts';
+import type { corev1 } from '../../../proto/index.ts';
+import { writePodMtu } from '../pod-mtu.ts';
+import { NetworkError } from '../pod-network.ts';
+import { changesTo, type KernelNetwork, type NetworkChanges, ROUTE_PROTOCOL, routeLine } from './changes.ts';
+import {
+  documents,
+  forwardingOf,
+  type LocalLink,
+  linksOf,
+  neighboursOf,
+  routesOf,
+  underlayOf,
+  vxlansOf,
+} from './links.ts';
+import { NO_NETWORK, planNetwork, type RoutingNode, serviceRoute, type WantedNetwork } from './plan.ts';
+
+const TIMEOUT_MS = 10_000;
+/** One process: all links with addresses, our routes, tunnels, and neighbours told by hand. */
+const LOOK = [
+  'addr show up',
+  `route show table main proto ${ROUTE_PROTOCOL}`,
+  'link show type vxlan',
+  'neigh show nud permanent',
+];
+/** Answers from an address that is reached by another link are taken: those of services come so. */
+const LOOSE = '2';
+const STRICT = '1';
+/** Links whose filter we loosened, a line each. */
+const LOOSENED = 'loosened';
+
+/** What one look and its changes came to. */
+export interface RoutesOutcome {
+  readonly wanted: WantedNetwork;
+  /** How many commands it took; 0: all was as wanted. */
+  readonly changed: number;
+}
+
+/** Keeps the routes to other nodes in the kernel as planned. Two calls at once are the caller's mistake. */
+export class NodeRoutes {
+  readonly #self: RoutingNode;
+  readonly #folder: string;
+
+  /** `runDir` as in `NodePlace`. */
+  constructor(self: RoutingNode, runDir: string) {
+    this.#self = self;
+    this.#folder = join(runDir, 'network');
+  }
+
+  /** Looks, plans from `nodes` (undefined: no routes at all), and changes what differs. Throws `NetworkError`. */
+  async sync(nodes: readonly corev1.Node[] | undefined, signal?: AbortSignal): Promise<RoutesOutcome> {
+    const { links, kernel } = await this.#look(signal);
+    const wanted = nodes === undefined ? NO_NETWORK : planNetwork(this.#self, nodes, links);
+    const changes = changesTo(wanted, kernel, this.#self);
+    await this.#apply(changes, signal);
+    if (nodes !== undefined) this.#settle(wanted, links);
+    return { wanted, changed: changes.links.length + changes.forwarding.length + changes.routes.length };
+  }
+
+  /** Removes everything that was ever made. Idempotent. */
+  async remove(): Promise<void> {
+    await this.sync(undefined);
+    for (const link of this.#loosened()) {
+      const file = filterFile(link);
+      if (existsSync(file) && readFileSync(file, 'utf8').trim() === LOOSE) writeFileSync(file, STRICT);
+    }
+    rmSync(join(this.#folder, LOOSENED), { force: true });
+  }
+
+  async #look(signal?: AbortSignal): Promise<{ links: readonly LocalLink[]; kernel: KernelNetwork }> {
+    const { stdout } = await this.#tool('ip', ['-j', '-4', '-d', '-batch', '-'], `${LOOK.join('\n')}\n`, signal);
+    const [addresses = [], routes = [], vxlans = [], neighbours = []] = documents(stdout);
+    const tunnels = vxlansOf(vxlans);
+    const has = tunnels.some(({ name }) => name === this.#self.vxlan);
+    const table = has
+      ? await this.#tool('bridge', ['-j', 'fdb', 'show', 'dev', this.#self.vxlan], undefined, signal)
+      : undefined;
+    return {
+      links: linksOf(addresses),
+      kernel: {
+        routes: routesOf(routes),
+        vxlans: tunnels,
+        neighbours: neighboursOf(neighbours),
+        forwarding: table === undefined ? [] : documents(table.stdout).flatMap(forwardingOf),
+      },
+    };
+  }
+
+  /** Where to, before the way there: a route is there only once the frame has somewhere to go. */
+  async #apply({ links, forwarding, routes }: NetworkChanges, signal?: AbortSignal): Promise<void> {
+    // A line that fails does not keep the others from being tried.
+    const steps = [
+      ['ip', ['-force', '-batch', '-'], links],
+      ['bridge', ['-force', '-batch', '-'], forwarding],
+      ['ip', ['-force', '-batch', '-'], routes],
+    ] as const;
+    const problems: unknown[] = [];
+    for (const [program, args, lines] of steps) {
+      if (lines.length === 0) continue;
+      await this.#tool(program, args, `${lines.join('\n')}\n`, signal).catch((err: unknown) => problems.push(err));
+    }
+    if (problems.length > 0) throw problems[0];
+  }
+
+  /** What follows from the links rather than from the nodes. */
+  #settle({ routes, vxlan }: WantedNetwork, links: readonly LocalLink[]): void {
+    const underlay = underlayOf(links, this.#self.ips);
+    if (underlay !== undefined) writePodMtu(this.#folder, underlay.mtu);
+    const used = new Set([...routes.map(({ dev }) => dev), ...(underlay === undefined ? [] : [underlay.name])]);
+    if (vxlan !== undefined) used.add(vxlan.name);
+    for (const link of used) this.#loosen(link);
+  }
+
+  /**
+   * The answer of a pod on another node to a connection through a service has, once translated back, an address that is routed to
+   * the bridge: a strict filter would drop it on the link it comes by.
+   */
+  #loosen(link: string): void {
+    const strict = [filterFile('all'), filterFile(link)].map((file) =>
+      existsSync(file) ? readFileSync(file, 'utf8').trim() : '0',
+    );
+    if (!strict.includes(STRICT) || strict.includes(LOOSE)) return;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    const known = new Set([...this.#loosened(), link]);
+    writeFileSync(join(this.#folder, LOOSENED), `${[...known].join('\n')}\n`, { mode: 0o600 });
+    writeFileSync(filterFile(link), LOOSE);
+  }
+
+  #loosened(): readonly string[] {
+    try {
+      return readFileSync(join(this.#folder, LOOSENED), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '');
+    } catch {
+      return [];
+    }
+  }
+
+  async #tool(program: string, args: readonly string[], input?: string, signal?: AbortSignal) {
+    try {
+      return await run(program, args, {
+        timeoutMs: TIMEOUT_MS,
+        ...(input === undefined ? {} : { input }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (err) {
+      signal?.throwIfAborted();
+      const missing = (err as Partial<ExecError>).code === 'MissingTool';
+      const why = err instanceof Error ? err.message : String(err);
+      const said = missing ? `${why} (iproute2)` : why;
+      throw new NetworkError(missing ? 'MissingTool' : 'Failed', `Cannot route to the pods of other nodes: ${said}`, {
+        cause: err,
+      });
+    }
+  }
+}
+
+/** The command that routes services to the bridge, for `ip -batch`; may be run again. */
+export function serviceRouteCommand(self: Pick<RoutingNode, 'serviceCidr' | 'bridge' | 'podCidr'>): string {
+  return `route replace ${routeLine(serviceRoute(self))}`;
+}
+
+function filterFile(link: string): string {
+  return `/proc/sys/net/ipv4/conf/${link}/rp_filter`;
+}

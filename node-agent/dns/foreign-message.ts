@@ -19,6 +19,7 @@ export interface ForeignMessage {
   readonly bytes: Buffer;
   readonly rcode: Rcode;
   readonly truncated: boolean;
+  /** Zero when it has no question: then it cannot be passed on. */
   readonly questionEnd: number;
   /** Where the times to live of records stand. */
   readonly ttlOffsets: readonly number[];
@@ -32,6 +33,14 @@ const TYPE_OPT = 41;
 const MAX_NEGATIVE_SECONDS = 300;
 const MAX_POSITIVE_SECONDS = 3600;
 
+const BARE = {
+  bytes: Buffer.alloc(0),
+  truncated: false,
+  questionEnd: 0,
+  ttlOffsets: [],
+  ttlSeconds: undefined,
+} as const;
+
 interface Section {
   readonly ttls: readonly { readonly at: number; readonly seconds: number }[];
   readonly negativeSeconds: number | undefined;
@@ -41,9 +50,11 @@ interface Section {
 
 /** Looks an answer through. Throws when it is cut off or malformed. */
 export function readForeign(packet: Buffer): ForeignMessage {
-  const questionEnd = endOfQuestion(packet);
-  if (packet.length < 12 || questionEnd === null) throw new Error('the answer has no question');
   const flags = packet.readUInt16BE(2);
+  // Servers that could not read the question send none back, only why.
+  if (packet.readUInt16BE(4) === 0) return { ...BARE, rcode: (flags & 0xf) as Rcode };
+  const questionEnd = endOfQuestion(packet);
+  if (questionEnd === null) throw new Error('the answer has no question');
   const answers = readSection(packet, questionEnd, packet.readUInt16BE(6));
   const authorities = readSection(packet, answers.end, packet.readUInt16BE(8));
   const additionalCount = packet.readUInt16BE(10);

@@ -148,7 +148,7 @@ export class Forwarder {
         this.#declareDead(server, err);
       }
     }
-    if (refused !== undefined) return refused;
+    if (refused !== undefined && refused.questionEnd > 0) return refused;
     throw lastError instanceof Error ? lastError : new Error(`Cannot ask for ${question.name}: nobody answers`);
   }
 

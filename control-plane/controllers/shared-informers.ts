@@ -40,6 +40,8 @@ const WHOLE: ReadonlySet<string> = new Set(
     KINDS.ResourceQuota,
     KINDS.Service,
     KINDS.EndpointSlice,
+    KINDS.Ingress,
+    KINDS.IngressClass,
     KINDS.Endpoints,
   ].map(kindId),
 );

@@ -1,9 +1,13 @@
 /** All controllers, in the order in which they are started. */
+
+import { apiEndpointsController } from './api-endpoints/api-endpoints.ts';
+import { bootstrapTokenController } from './bootstrap-token/bootstrap-token.ts';
 import type { ControllerDefinition } from './controller.ts';
 import { customResourceDefinitionController } from './custom-resource-definition/custom-resource-definition.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { disruptionController } from './disruption/disruption.ts';
 import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
+import { fencingController } from './fencing/fencing.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { ingressStatusController } from './ingress-status/ingress-status.ts';
 import { namespaceController } from './namespace/namespace.ts';
@@ -22,11 +26,14 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   namespaceController,
   nodeLifecycleController,
   taintEvictionController,
+  fencingController,
   podGarbageCollector,
   customResourceDefinitionController,
   serviceAccountController,
+  bootstrapTokenController,
   resourceQuotaController,
   disruptionController,
   ingressStatusController,
   endpointSliceController,
+  apiEndpointsController,
 ];

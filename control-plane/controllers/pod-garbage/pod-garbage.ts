@@ -29,6 +29,7 @@ function create(context: ControllerContext): Controller {
   const queue = new WorkQueue({ clock });
   const nodes = informers.of(KINDS.Node);
   const pods = informers.of(KINDS.Pod);
+  const events = context.events(NAME);
   /** When a node was first found missing, in monotonic milliseconds. */
   const missingSince = new Map<string, number>();
 
@@ -97,6 +98,9 @@ function create(context: ControllerContext): Controller {
       const leftMs = await absenceMs(name, signal);
       if (leftMs > 0) return after(leftMs);
       await fail(pod, signal);
+    }
+    if (reason === 'out-of-service') {
+      events.record(pod, 'Normal', 'Fenced', `Taken for dead: node ${name} was declared out of service`);
     }
     await remove(pod, signal);
     return done;

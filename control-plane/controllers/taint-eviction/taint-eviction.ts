@@ -5,6 +5,7 @@
  * process first saw that the pod must go, so a restarted server evicts nobody early. Removing the taint in time cancels.
  */
 import { rfc3339 } from '../../../lib/clock.ts';
+import { isFenceable } from '../../../lib/fencing.ts';
 import { objectKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
@@ -67,7 +68,11 @@ function create(context: ControllerContext): Controller {
     const marked = await ignoreNotFound(
       client.update(KINDS.Pod, { ...pod, status }, { subresource: 'status', signal }),
     );
-    if (marked !== undefined) await ignoreNotFound(client.delete(KINDS.Pod, { namespace, name }, { uid, signal }));
+    if (marked === undefined) return;
+    // A grace of none removes the object at once, and nobody would wait for a proof that the pod is dead.
+    const atOnce = pod.spec?.terminationGracePeriodSeconds === 0 && isFenceable(pod);
+    const options = { uid, signal, ...(atOnce ? { gracePeriodSeconds: 1 } : {}) };
+    await ignoreNotFound(client.delete(KINDS.Pod, { namespace, name }, options));
   }
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {

@@ -103,11 +103,13 @@ describe("the cluster's names", () => {
 
   test('SRV answers bring the addresses of their targets', () => {
     expect(
-      ask(inZone('_http._tcp.db.shop.svc'), 'SRV')?.additionals.map(({ name, data }) => `${name} ${String(data)}`),
+      ask(inZone('_http._tcp.db.shop.svc'), 'SRV')?.additionals.map(
+        ({ name, data }) => `${name} ${JSON.stringify(data)}`,
+      ),
     ).toEqual([
-      'db-0.db.shop.svc.cluster.local 10.42.0.2',
-      'db-1.db.shop.svc.cluster.local 10.42.1.2',
-      '10-42-2-2.db.shop.svc.cluster.local 10.42.2.2',
+      'db-0.db.shop.svc.cluster.local "10.42.0.2"',
+      'db-1.db.shop.svc.cluster.local "10.42.1.2"',
+      '10-42-2-2.db.shop.svc.cluster.local "10.42.2.2"',
     ]);
   });
 

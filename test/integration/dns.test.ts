@@ -25,7 +25,7 @@ async function serve(upstreams: readonly { ip: string; port: number }[], more: o
 }
 
 const data = ({ answers = [] }: DnsReply): string[] =>
-  answers.map((answer) => `${answer.type} ${String('data' in answer ? answer.data : '')}`);
+  answers.map((answer) => `${answer.type} ${'data' in answer && typeof answer.data === 'string' ? answer.data : ''}`);
 const silent: Behaviour = () => [];
 
 test('its own names are answered with authority, in the spelling of the question', async () => {

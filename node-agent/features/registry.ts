@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { EventSink } from '../../lib/events.ts';
 import type { AgentConfig } from '../config.ts';
 import { createIngress } from '../ingress/ingress.ts';
+import { createPodRoutes } from '../network/routes/pod-routes.ts';
 import type { AgentLog } from '../pods/environment.ts';
 import { createNetworkPolicy } from '../policy/network-policy.ts';
 import type { RuleTable } from '../rules/rule-table.ts';
@@ -27,4 +28,4 @@ export interface FeatureParts {
 export type FeatureFactory = (parts: FeatureParts) => NodeFeature;
 
 /** The registry. */
-export const FEATURES: readonly FeatureFactory[] = [createIngress, createNetworkPolicy];
+export const FEATURES: readonly FeatureFactory[] = [createPodRoutes, createIngress, createNetworkPolicy];

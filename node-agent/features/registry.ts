@@ -3,6 +3,7 @@ import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EventSink } from '../../lib/events.ts';
 import type { AgentConfig } from '../config.ts';
+import { createClusterDns } from '../dns/dns-server.ts';
 import { createIngress } from '../ingress/ingress.ts';
 import { createPodRoutes } from '../network/routes/pod-routes.ts';
 import type { AgentLog } from '../pods/environment.ts';
@@ -28,4 +29,9 @@ export interface FeatureParts {
 export type FeatureFactory = (parts: FeatureParts) => NodeFeature;
 
 /** The registry. */
-export const FEATURES: readonly FeatureFactory[] = [createPodRoutes, createIngress, createNetworkPolicy];
+export const FEATURES: readonly FeatureFactory[] = [
+  createPodRoutes,
+  createClusterDns,
+  createIngress,
+  createNetworkPolicy,
+];

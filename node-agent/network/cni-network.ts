@@ -1,3 +1,6 @@
+import { systemClock } from '../../lib/clock.ts';
+import { NftTable } from '../rules/nft-table.ts';
+import type { RuleTable } from '../rules/rule-table.ts';
 import type { Attached, Attacher } from './attacher.ts';
 import { BridgeAttacher } from './bridge-attacher.ts';
 import { CniAttacher } from './cni-attacher.ts';
@@ -24,7 +27,7 @@ export interface CniNetworkOptions {
   readonly serviceCidr?: string;
   /** Addresses of this node: the link that has one of them says how long the packets of pods may be. */
   readonly nodeIps?: readonly string[];
-  /** Begins the names of our links and is the name of our nftables table; at most 12 characters. Default `skiff`. */
+  /** Begins the names of our links; at most 12 characters. Default `skiff`. */
   readonly prefix?: string;
   /** A `.conflist` or `.conf` here wins over the built-in network. Default `<root>/etc/cni/net.d`. */
   readonly cniConfigDir?: string;
@@ -34,6 +37,8 @@ export interface CniNetworkOptions {
   readonly wiring?: 'bridge' | 'cni';
   /** Instead of what the link below has. */
   readonly mtu?: number;
+  /** The node's table of rules; one of its own, named after the prefix, unless said. */
+  readonly table?: RuleTable;
 }
 
 /** The pod network: the user's own CNI chain when there is one, otherwise a bridge with the node's range. Starts nothing yet. */
@@ -73,7 +78,7 @@ export function createCniNetwork(options: CniNetworkOptions): NodeNetwork {
     ...(options.serviceCidr === undefined ? {} : { serviceCidr: options.serviceCidr }),
     nodeIps: options.nodeIps ?? [],
     bridge,
-    table: prefix,
+    table: options.table ?? new NftTable({ name: prefix, clock: systemClock }),
     isUsers: () => hasUserCniConfig(configDir),
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseCniConfig } from './cni-config.ts';
-import { changeElements, fullTable, hostPortElements } from './host-rules.ts';
+import { hostChains, hostPortElements } from './host-rules.ts';
 import { gatewayOf } from './pod-cidr.ts';
 import type { HostPort, PodAttachment } from './pod-network.ts';
 
@@ -21,12 +21,12 @@ const tcp = (hostPort: number, hostIP?: string): HostPort => ({
 
 describe('host port rules', () => {
   it.each([
-    ['no address', tcp(8080), { map: 'hostports', key: 'tcp . 8080', data: '10.0.0.2 . 80' }],
-    ['all addresses', tcp(8080, '0.0.0.0'), { map: 'hostports', key: 'tcp . 8080', data: '10.0.0.2 . 80' }],
+    ['no address', tcp(8080), { map: 'node_hostports', key: 'tcp . 8080', data: '10.0.0.2 . 80' }],
+    ['all addresses', tcp(8080, '0.0.0.0'), { map: 'node_hostports', key: 'tcp . 8080', data: '10.0.0.2 . 80' }],
     [
       'one address',
       tcp(8080, '192.0.2.1'),
-      { map: 'hostports_ip', key: '192.0.2.1 . tcp . 8080', data: '10.0.0.2 . 80' },
+      { map: 'node_hostports_ip', key: '192.0.2.1 . tcp . 8080', data: '10.0.0.2 . 80' },
     ],
   ])('puts a port with %s into the right map', (_what, port, expected) => {
     expect(hostPortElements([pod('a', '10.0.0.2', [port])])).toEqual([expected]);
@@ -38,27 +38,16 @@ describe('host port rules', () => {
     expect(hostPortElements([one, two])).toHaveLength(1);
   });
 
-  it('changes only what differs', () => {
-    const before = hostPortElements([pod('a', '10.0.0.2', [tcp(1), tcp(2)])]);
-    const after = hostPortElements([pod('a', '10.0.0.9', [tcp(1)]), pod('b', '10.0.0.3', [tcp(3)])]);
-    expect(changeElements('t', before, after)).toBe(
-      [
-        'delete element ip t hostports { tcp . 1 }',
-        'delete element ip t hostports { tcp . 2 }',
-        'add element ip t hostports { tcp . 1 : 10.0.0.9 . 80 }',
-        'add element ip t hostports { tcp . 3 : 10.0.0.3 . 80 }',
-        '',
-      ].join('\n'),
-    );
-    expect(changeElements('t', after, after)).toBe('');
-  });
-
-  it('writes a whole table that replaces the old one', () => {
-    const options = { table: 't', bridge: 'b0', podCidr: '10.0.0.0/24', clusterCidr: '10.0.0.0/16' };
-    const text = fullTable(options, hostPortElements([pod('a', '10.0.0.2', [tcp(1)])]));
-    expect(text).toContain('add table ip t\ndelete table ip t\ntable ip t {');
-    expect(text).toContain('elements = { tcp . 1 : 10.0.0.2 . 80 }');
-    expect(text).toContain('ip saddr 10.0.0.0/24 ip daddr != 10.0.0.0/16 masquerade');
+  it.each([
+    [true, 'oifname "b0" ct status dnat ip saddr . ip daddr @node_hairpin masquerade'],
+    [false, 'oifname "b0" ip saddr 10.0.0.0/24 ct status dnat masquerade'],
+  ])('sends back through the node what would not come by itself; bridge filtered: %s', (bridgeFiltered, rule) => {
+    const options = { bridge: 'b0', podCidr: '10.0.0.0/24', clusterCidr: '10.0.0.0/16', bridgeFiltered };
+    expect(hostChains(options).node_postrouting).toEqual([
+      'oifname "b0" ip saddr 127.0.0.0/8 masquerade',
+      rule,
+      'oifname != "b0" ip saddr 10.0.0.0/24 ip daddr != 10.0.0.0/16 masquerade',
+    ]);
   });
 });
 

@@ -1,18 +1,31 @@
+/**
+ * The node's own part of the table of rules: host ports, masquerading, and the guard of the loopback. Its names begin with `node_`.
+ *
+ *   node_raw          from the bridge to 127.0.0.0/8: dropped (route_localnet, needed below, would let pods in)
+ *   node_prerouting   ┐ to an address of this node: translated by the host port maps, unless a service took it before
+ *   node_output       ┘
+ *   node_postrouting  leaving the cluster's range: masqueraded; a pod reaching itself through the node, or the node's own
+ *                     loopback reaching a pod: masqueraded, or the answer would not come back this way
+ */
+import type { Elements, RuleTable } from '../rules/rule-table.ts';
 import type { PodAttachment } from './pod-network.ts';
 
 /** What the node's rules depend on. */
 export interface HostRulesOptions {
-  /** Name of our nftables table. */
-  readonly table: string;
   readonly bridge: string;
   /** The pod range of this node, and of the whole cluster (no masquerading inside it). */
   readonly podCidr: string;
   readonly clusterCidr: string;
+  /**
+   * Whether answers between two pods on the bridge pass the kernel's translation (bridge-nf-call-iptables). Where they do not, all
+   * that was translated between pods of this node has to come back through the node.
+   */
+  readonly bridgeFiltered: boolean;
 }
 
 /** One entry of a map: `key : data`, in nft's own words. */
 export interface MapElement {
-  readonly map: 'hostports' | 'hostports_ip';
+  readonly map: 'node_hostports' | 'node_hostports_ip';
   readonly key: string;
   readonly data: string;
 }
@@ -28,7 +41,7 @@ export function hostPortElements(attachments: readonly PodAttachment[]): readonl
     for (const port of pod.hostPorts) {
       const any = port.hostIP === undefined || port.hostIP === '' || port.hostIP === '0.0.0.0';
       const suffix = `${port.protocol.toLowerCase()} . ${port.hostPort}`;
-      const map = any ? 'hostports' : 'hostports_ip';
+      const map = any ? 'node_hostports' : 'node_hostports_ip';
       const key = any ? suffix : `${port.hostIP} . ${suffix}`;
       const name = `${map} ${key}`;
       if (!elements.has(name)) {
@@ -39,70 +52,72 @@ export function hostPortElements(attachments: readonly PodAttachment[]): readonl
   return [...elements.values()].sort((a, b) => (`${a.map} ${a.key}` < `${b.map} ${b.key}` ? -1 : 1));
 }
 
-/**
- * The whole table as one `nft -f -` transaction that replaces whatever was there. Pure.
- *
- *   raw_in       from the bridge to 127.0.0.0/8: dropped (route_localnet, needed below, would let pods in)
- *   prerouting   ┐ to an address of this node: translated by the host port maps
- *   output       ┘
- *   postrouting  leaving the cluster's range: masqueraded; a pod reaching itself through the node, or the node's own
- *                loopback reaching a pod: masqueraded, or the answer would not come back this way
- */
-export function fullTable(options: HostRulesOptions, elements: readonly MapElement[]): string {
-  const { table, bridge, podCidr, clusterCidr } = options;
-  const inMap = (map: MapElement['map']): string => {
-    const own = elements.filter((element) => element.map === map);
-    return own.length === 0 ? '' : `    elements = { ${own.map((e) => `${e.key} : ${e.data}`).join(', ')} }\n`;
+/** The rules of the node's chains by name. Pure. */
+export function hostChains(options: HostRulesOptions): Readonly<Record<HostChain, readonly string[]>> {
+  const { bridge, podCidr, clusterCidr, bridgeFiltered } = options;
+  const toThisNode = ['fib daddr type local meta l4proto { tcp, udp, sctp } jump node_translate'];
+  return {
+    node_translate: [
+      'dnat ip to ip daddr . meta l4proto . th dport map @node_hostports_ip',
+      'dnat ip to meta l4proto . th dport map @node_hostports',
+    ],
+    node_raw: [`iifname "${bridge}" ip daddr 127.0.0.0/8 drop`],
+    node_prerouting: toThisNode,
+    node_output: toThisNode,
+    node_postrouting: [
+      `oifname "${bridge}" ip saddr 127.0.0.0/8 masquerade`,
+      bridgeFiltered
+        ? `oifname "${bridge}" ct status dnat ip saddr . ip daddr @node_hairpin masquerade`
+        : `oifname "${bridge}" ip saddr ${podCidr} ct status dnat masquerade`,
+      `oifname != "${bridge}" ip saddr ${podCidr} ip daddr != ${clusterCidr} masquerade`,
+    ],
   };
-  return `add table ip ${table}
-delete table ip ${table}
-table ip ${table} {
-  map hostports {
-    type inet_proto . inet_service : ipv4_addr . inet_service
-${inMap('hostports')}  }
-  map hostports_ip {
-    type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
-${inMap('hostports_ip')}  }
-  chain raw_in {
-    type filter hook prerouting priority raw; policy accept;
-    iifname "${bridge}" ip daddr 127.0.0.0/8 drop
-  }
-  chain translate {
-    dnat ip addr . port to ip daddr . meta l4proto . th dport map @hostports_ip
-    dnat ip addr . port to meta l4proto . th dport map @hostports
-  }
-  chain prerouting {
-    type nat hook prerouting priority dstnat; policy accept;
-    fib daddr type local meta l4proto { tcp, udp, sctp } jump translate
-  }
-  chain output {
-    type nat hook output priority -100; policy accept;
-    fib daddr type local meta l4proto { tcp, udp, sctp } jump translate
-  }
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-    oifname "${bridge}" ip saddr 127.0.0.0/8 masquerade
-    oifname "${bridge}" ip saddr ${podCidr} ct status dnat masquerade
-    oifname != "${bridge}" ip saddr ${podCidr} ip daddr != ${clusterCidr} masquerade
-  }
-}
-`;
 }
 
-/** The smallest transaction from one set of entries to another; empty when they are equal. Pure. */
-export function changeElements(table: string, from: readonly MapElement[], to: readonly MapElement[]): string {
-  const had = new Map(from.map((element) => [`${element.map} ${element.key}`, element]));
-  const wanted = new Map(to.map((element) => [`${element.map} ${element.key}`, element]));
-  const lines: string[] = [];
-  for (const [name, element] of had) {
-    if (wanted.get(name)?.data !== element.data) {
-      lines.push(`delete element ip ${table} ${element.map} { ${element.key} }`);
-    }
+/** Chains of the node's part. */
+export type HostChain = 'node_translate' | 'node_raw' | 'node_prerouting' | 'node_output' | 'node_postrouting';
+
+const HOOKS = {
+  node_translate: undefined,
+  node_raw: { type: 'filter', hook: 'prerouting', priority: 'raw' },
+  node_prerouting: { type: 'nat', hook: 'prerouting', priority: 'dstnat + 5' },
+  node_output: { type: 'nat', hook: 'output', priority: '-95' },
+  node_postrouting: { type: 'nat', hook: 'postrouting', priority: 'srcnat' },
+} as const;
+
+/** Puts the node's part into a table and keeps its host ports. Nothing is in force before the table's commit. */
+export class HostRules {
+  readonly #table: RuleTable;
+
+  constructor(table: RuleTable) {
+    this.#table = table;
   }
-  for (const [name, element] of wanted) {
-    if (had.get(name)?.data !== element.data) {
-      lines.push(`add element ip ${table} ${element.map} { ${element.key} : ${element.data} }`);
-    }
+
+  /** Declares everything, with the host ports of these pods. */
+  declare(options: HostRulesOptions, attachments: readonly PodAttachment[]): void {
+    this.setPods(attachments);
+    const rules = hostChains(options);
+    for (const [name, hook] of Object.entries(HOOKS)) this.#table.chain(name, rules[name as HostChain], hook);
   }
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+
+  /** The host ports of these pods and no others. */
+  setPods(attachments: readonly PodAttachment[]): void {
+    const elements = hostPortElements(attachments);
+    const ofMap = (map: MapElement['map']): Map<string, string> =>
+      new Map(elements.filter((element) => element.map === map).map(({ key, data }) => [key, data]));
+    const hairpins = elements.map(({ data }) => data.split(' . ')[0] ?? '');
+    const ports = 'type inet_proto . inet_service : ipv4_addr . inet_service';
+    const portsOfAddress = 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service';
+    replace(this.#table.map('node_hostports', { type: ports }), ofMap('node_hostports'));
+    replace(this.#table.map('node_hostports_ip', { type: portsOfAddress }), ofMap('node_hostports_ip'));
+    replace(
+      this.#table.set('node_hairpin', { type: 'type ipv4_addr . ipv4_addr' }),
+      new Map(hairpins.map((ip) => [`${ip} . ${ip}`, ''])),
+    );
+  }
+}
+
+function replace(elements: Elements, wanted: ReadonlyMap<string, string>): void {
+  for (const key of [...elements.keys()]) if (!wanted.has(key)) elements.delete(key);
+  for (const [key, data] of wanted) elements.put(key, data);
 }

@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { errorMessage } from '../../lib/errors.ts';
 import { type ExecError, type RunResult, run } from '../../lib/exec.ts';
+import type { RuleTable } from '../rules/rule-table.ts';
 import type { Attacher } from './attacher.ts';
-import { changeElements, fullTable, hostPortElements, type MapElement } from './host-rules.ts';
+import { HostRules } from './host-rules.ts';
 import { gatewayOf, isInside } from './pod-cidr.ts';
 import { writePodMtu } from './pod-mtu.ts';
 import { NetworkError, type PodAttachment, type PodNetwork, type PodNetworkRequest } from './pod-network.ts';
@@ -21,8 +23,8 @@ export interface NodeNetworkOptions {
   readonly clusterCidr: string;
   /** At most 15 characters. */
   readonly bridge: string;
-  /** Name of our nftables table, e.g. `skiff`. */
-  readonly table: string;
+  /** Where host ports and masquerading go; deleted by {@link NodeNetwork.stop}. */
+  readonly table: RuleTable;
   /** Addresses of services, e.g. `10.43.0.0/16`, routed to the bridge; absent: not routed. */
   readonly serviceCidr?: string;
   /** Addresses of this node. */
@@ -45,6 +47,8 @@ interface NetworkRecord {
 const RECORD_VERSION = 1;
 /** Worse than any route a person would set, so that it only catches what nothing else does. */
 const UNREACHABLE_METRIC = 4_000_000;
+/** A pod's start waits no longer than this for its host ports. */
+const RULES_TIMEOUT_MS = 30_000;
 
 /**
  * The pods' network on this node: what is the same whoever does the wiring. Keeps a file per pod, the unreachable route,
@@ -54,9 +58,7 @@ const UNREACHABLE_METRIC = 4_000_000;
 export class NodeNetwork implements PodNetwork {
   readonly #options: NodeNetworkOptions;
   readonly #folder: string;
-  #applied: readonly MapElement[] = [];
-  /** Changes of the table, one after the other. */
-  #rules: Promise<void> = Promise.resolve();
+  readonly #rules: HostRules;
 
   constructor(options: NodeNetworkOptions) {
     if (options.bridge.length > 15) {
@@ -66,6 +68,7 @@ export class NodeNetwork implements PodNetwork {
       );
     }
     this.#options = options;
+    this.#rules = new HostRules(options.table);
     this.#folder = `${options.root === '/' ? '' : options.root.replace(/\/$/, '')}/run/skiff/network`;
   }
 
@@ -92,11 +95,9 @@ export class NodeNetwork implements PodNetwork {
     await this.#tool('ip', ['-batch', '-'], `${own}link set ${bridge} up\n${isUsers ? '' : this.#serviceRoute()}`);
     writeFileSync(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-    await this.#changeRules(async () => {
-      const wanted = this.#wantedElements();
-      await this.#tool('nft', ['-f', '-'], fullTable(this.#options, wanted));
-      this.#applied = wanted;
-    });
+    const bridgeFiltered = await filterBridges();
+    this.#rules.declare({ bridge, podCidr, clusterCidr, bridgeFiltered }, this.#publishing());
+    await this.#commitRules();
   }
 
   async setup(request: PodNetworkRequest): Promise<PodAttachment> {
@@ -189,10 +190,7 @@ export class NodeNetwork implements PodNetwork {
 
   async stop(): Promise<void> {
     const { bridge, clusterCidr, table } = this.#options;
-    await this.#changeRules(async () => {
-      await this.#tool('nft', ['-f', '-'], `add table ip ${table}\ndelete table ip ${table}\n`);
-      this.#applied = [];
-    });
+    await table.teardown();
     await run('ip', ['route', 'del', 'unreachable', clusterCidr, 'metric', String(UNREACHABLE_METRIC)], {
       okExitCodes: 'any',
     });
@@ -218,7 +216,7 @@ export class NodeNetwork implements PodNetwork {
         ? []
         : [{ what: 'the service range', cidr: serviceCidr, option: '--service-cidr' }]),
     ];
-    const conflicts = rangeConflicts(ranges, { links, routes: routesOf(routes) }, [bridge, tunnelName(table)]);
+    const conflicts = rangeConflicts(ranges, { links, routes: routesOf(routes) }, [bridge, tunnelName(table.name)]);
     if (conflicts.length > 0) {
       throw new NetworkError('BadConfig', `Cannot ready the node's network: ${conflicts.join('; ')}`);
     }
@@ -247,33 +245,22 @@ export class NodeNetwork implements PodNetwork {
   }
 
   #applyRules(): Promise<void> {
-    return this.#changeRules(async () => {
-      const wanted = this.#wantedElements();
-      const change = changeElements(this.#options.table, this.#applied, wanted);
-      if (change === '') {
-        return;
-      }
-      try {
-        await this.#tool('nft', ['-f', '-'], change);
-      } catch {
-        // Somebody changed the table behind our back: put the whole of it right.
-        await this.#tool('nft', ['-f', '-'], fullTable(this.#options, wanted));
-      }
-      this.#applied = wanted;
-    });
+    this.#rules.setPods(this.#publishing());
+    return this.#commitRules();
   }
 
-  #changeRules(change: () => Promise<void>): Promise<void> {
-    const next = this.#rules.then(change);
-    this.#rules = next.catch(() => undefined);
-    return next;
+  async #commitRules(): Promise<void> {
+    try {
+      await this.#options.table.commit(AbortSignal.timeout(RULES_TIMEOUT_MS));
+    } catch (err) {
+      throw cannotReady(err);
+    }
   }
 
-  #wantedElements(): readonly MapElement[] {
-    return hostPortElements(
-      this.#records().flatMap((record) =>
-        record.ips === null || record.publishesHostPorts ? [] : [attachment(record, record.ips)],
-      ),
+  /** Pods whose host ports are rules of ours. */
+  #publishing(): readonly PodAttachment[] {
+    return this.#records().flatMap((record) =>
+      record.ips === null || record.publishesHostPorts ? [] : [attachment(record, record.ips)],
     );
   }
 
@@ -301,14 +288,7 @@ export class NodeNetwork implements PodNetwork {
     try {
       return await run(program, args, { timeoutMs: 30_000, ...(input === undefined ? {} : { input }) });
     } catch (err) {
-      const code = (err as Partial<ExecError>).code === 'MissingTool' ? 'MissingTool' : 'Failed';
-      throw new NetworkError(
-        code,
-        `Cannot ready the node's network: ${err instanceof Error ? err.message : String(err)}`,
-        {
-          cause: err,
-        },
-      );
+      throw cannotReady(err);
     }
   }
 
@@ -340,6 +320,26 @@ export class NodeNetwork implements PodNetwork {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     writeFileSync(`${file}.tmp`, JSON.stringify(record), { mode: 0o600 });
     renameSync(`${file}.tmp`, file);
+  }
+}
+
+function cannotReady(err: unknown): NetworkError {
+  const code = (err as Partial<ExecError>).code === 'MissingTool' ? 'MissingTool' : 'Failed';
+  return new NetworkError(code, `Cannot ready the node's network: ${errorMessage(err)}`, { cause: err });
+}
+
+/**
+ * Has packets between two ports of a bridge pass the kernel's filters and its translation, and says whether they do. Without the
+ * module, which a machine may lack, they do not.
+ */
+async function filterBridges(): Promise<boolean> {
+  const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+  if (!existsSync(file)) await run('modprobe', ['-q', 'br_netfilter'], { okExitCodes: 'any' }).catch(() => undefined);
+  try {
+    writeFileSync(file, '1');
+    return readFileSync(file, 'utf8').trim() === '1';
+  } catch {
+    return false;
   }
 }
 

@@ -169,7 +169,9 @@ export class EventRecorder implements EventSink {
     const { host } = this.#options;
     const { name = '', namespace, uid, resourceVersion } = object.metadata ?? {};
     this.#sequence += 1;
-    const unique = (BigInt(this.#clock.now()) * 1_000_000n + BigInt(this.#sequence % 1_000_000)).toString(16);
+    const unique = (BigInt(Math.floor(this.#clock.now())) * 1_000_000n + BigInt(this.#sequence % 1_000_000)).toString(
+      16,
+    );
     const stem = name.slice(0, MAX_NAME - unique.length - 1).replace(/[-.]+$/, '');
     return {
       metadata: { name: `${stem}.${unique}`, namespace: namespace ?? 'default' },

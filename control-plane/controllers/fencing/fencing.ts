@@ -91,8 +91,8 @@ function create(context: ControllerContext): Controller {
   async function letGo(pod: corev1.Pod, proof: Proof, signal: AbortSignal): Promise<void> {
     const { namespace, name = '', uid = '' } = pod.metadata ?? {};
     log.info({ namespace, name, uid, node: pod.spec?.nodeName, proof: proof.kind }, 'letting go of a fenced pod');
-    events.record(pod, 'Normal', 'Fenced', `Taken for dead: ${proof.because}`);
     await ignoreNotFound(client.delete(KINDS.Pod, { namespace, name }, { uid, gracePeriodSeconds: 0, signal }));
+    events.record(pod, 'Normal', 'Fenced', `Taken for dead: ${proof.because}`);
   }
 
   function say(pod: corev1.Pod, state: Waiting, message: string): void {

@@ -9,7 +9,8 @@ mapfile -t need < <(grep -v '^#' bin/host-tools.txt)
 check_only=no
 for arg in "$@"; do
   case "$arg" in
-    --test) need+=('docker-registry docker-registry' 'runc runc' 'socat socat' 'git git' '/usr/sbin/nginx nginx-light') ;;
+    --test) need+=('docker-registry docker-registry' 'runc runc' 'socat socat' 'git git' '/usr/sbin/nginx nginx-light' 'redis-server redis-server'
+      'arping iputils-arping' 'iptables iptables' 'conntrack conntrack') ;;
     --check) check_only=yes ;;
     *) echo "error: unknown option $arg" >&2; exit 2 ;;
   esac

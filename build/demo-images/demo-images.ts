@@ -4,8 +4,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ImageSpec, writeOciArchive } from '../../lib/oci-image-writer.ts';
 import { BUSYBOX_REFERENCES, busyboxImages } from './busybox.ts';
+import { GUESTBOOK_REFERENCES, GUESTBOOK_REPOSITORY, guestbookImages } from './guestbook.ts';
 import { HELLO_REFERENCES, helloImages } from './hello.ts';
 import { NGINX_REFERENCES, nginxImages } from './nginx.ts';
+import { FOLLOWER_REPOSITORY, REDIS_REFERENCES, redisImages } from './redis.ts';
 
 /** What to build and where. */
 export interface DemoImagesOptions {
@@ -26,15 +28,22 @@ export interface DemoImageArchive {
 }
 
 interface Recipe {
-  readonly repository: string;
+  /** Where references of this recipe are; the first is its own. */
+  readonly repositories: readonly string[];
   readonly references: readonly string[];
   readonly build: (references: readonly string[]) => Promise<ImageSpec[]>;
 }
 
 const RECIPES: Readonly<Record<string, Recipe>> = {
-  busybox: { repository: 'docker.io/library/busybox', references: BUSYBOX_REFERENCES, build: busyboxImages },
-  hello: { repository: 'skiff.local/hello', references: HELLO_REFERENCES, build: helloImages },
-  nginx: { repository: 'docker.io/library/nginx', references: NGINX_REFERENCES, build: nginxImages },
+  busybox: { repositories: ['docker.io/library/busybox'], references: BUSYBOX_REFERENCES, build: busyboxImages },
+  hello: { repositories: ['skiff.local/hello'], references: HELLO_REFERENCES, build: helloImages },
+  nginx: { repositories: ['docker.io/library/nginx'], references: NGINX_REFERENCES, build: nginxImages },
+  redis: {
+    repositories: ['docker.io/library/redis', FOLLOWER_REPOSITORY],
+    references: REDIS_REFERENCES,
+    build: redisImages,
+  },
+  guestbook: { repositories: [GUESTBOOK_REPOSITORY], references: GUESTBOOK_REFERENCES, build: guestbookImages },
 };
 
 /**
@@ -59,7 +68,9 @@ function wantedReferences(names: readonly string[]): Map<string, readonly string
   const wanted = new Map<string, readonly string[]>();
   for (const name of names) {
     const found = Object.entries(RECIPES).find(
-      ([recipeName, recipe]) => recipeName === name || fullReference(name).startsWith(`${recipe.repository}:`),
+      ([recipeName, recipe]) =>
+        recipeName === name ||
+        recipe.repositories.some((repository) => fullReference(name).startsWith(`${repository}:`)),
     );
     if (found === undefined) {
       throw new Error(`Cannot build the image ${name}: there are recipes for ${Object.keys(RECIPES).join(', ')} only`);

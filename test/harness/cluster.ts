@@ -46,25 +46,41 @@ export function clusterUnavailable(): string | undefined {
   return undefined;
 }
 
-/** A running cluster. */
+/** How a world is made. */
+export interface WorldOptions {
+  readonly upArgs?: readonly string[];
+  readonly runOnTmpfs?: boolean;
+  /** `node-1` unless given. */
+  readonly nodeName?: string;
+  /** Connects the new network namespace with others. */
+  readonly connect?: (netns: string) => void;
+  /** Makes the machine part of a cluster; `skiff up` unless given. */
+  readonly begin?: (cluster: TestCluster) => Promise<unknown>;
+  /** What ends it: a machine that joined leaves. */
+  readonly end?: 'down' | 'leave';
+}
+
+/** A running cluster; or one machine of several, see `machines.ts`. */
 export class TestCluster {
   readonly run: TestRun;
   readonly netns: string;
+  readonly nodeName: string;
+  readonly #end: 'down' | 'leave';
   #tmpfs: string | undefined;
 
-  private constructor(run: TestRun) {
+  private constructor(run: TestRun, { nodeName = 'node-1', end = 'down' }: WorldOptions) {
     this.run = run;
     this.netns = netnsName(run);
+    this.nodeName = nodeName;
+    this.#end = end;
   }
 
   /**
    * Makes the world and runs `skiff up` in it, without the demo application. With `runOnTmpfs`, what a reboot clears lies in memory, as
    * `/run` does on a real machine.
    */
-  static async start(
-    options: { readonly upArgs?: readonly string[]; readonly runOnTmpfs?: boolean } = {},
-  ): Promise<TestCluster> {
-    const cluster = new TestCluster(newRun());
+  static async start(options: WorldOptions = {}): Promise<TestCluster> {
+    const cluster = new TestCluster(newRun(), options);
     if (options.runOnTmpfs === true) {
       mkdirSync(join(cluster.run.dir, 'run'));
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'skiff-test', join(cluster.run.dir, 'run')]);
@@ -74,7 +90,8 @@ export class TestCluster {
     execFileSync('ip', ['netns', 'add', cluster.netns]);
     execFileSync('nsenter', [`--net=/run/netns/${cluster.netns}`, 'ip', 'link', 'set', 'lo', 'up']);
     try {
-      await cluster.up(options.upArgs);
+      options.connect?.(cluster.netns);
+      await (options.begin ?? ((made) => made.up(options.upArgs)))(cluster);
     } catch (err) {
       const logs = cluster.logs();
       await cluster.stop().catch(() => {});
@@ -85,9 +102,14 @@ export class TestCluster {
 
   /** Runs `skiff up` (again). */
   async up(args: readonly string[] = []): Promise<CommandResult> {
-    const { id } = this.run;
-    const world = ['--root', this.run.dir, '--cgroup-root', cgroupRoot(this.run), '--link-prefix', `k${id}`];
-    return this.ok(['up', '--no-demo', ...world, '--node-name', 'node-1', ...args], { timeoutMs: 120_000 });
+    const named = ['--node-name', this.nodeName];
+    return this.ok(['up', '--no-demo', ...this.world, ...named, ...args], { timeoutMs: 120_000 });
+  }
+
+  /** The options that say what on this machine is its own. */
+  get world(): readonly string[] {
+    const { id, dir } = this.run;
+    return ['--root', dir, '--cgroup-root', cgroupRoot(this.run), '--link-prefix', `k${id}`];
   }
 
   /** `skiff <args>` inside the world; its result whatever the exit code. */
@@ -174,28 +196,13 @@ export class TestCluster {
 
   /** `skiff down`: everything stops and the data stays, until {@link up}. */
   async down(): Promise<CommandResult> {
-    const { id } = this.run;
-    const world = ['--root', this.run.dir, '--cgroup-root', cgroupRoot(this.run), '--link-prefix', `k${id}`];
-    return this.ok(['down', ...world], { timeoutMs: 90_000 });
+    return this.ok(['down', ...this.world], { timeoutMs: 90_000 });
   }
 
-  /** `skiff down --purge`, the namespace removed, and the proof that nothing stayed. Throws with what did. */
+  /** `skiff down --purge` or `skiff leave`, the namespace removed, and the proof that nothing stayed. Throws with what did. */
   async stop(): Promise<void> {
-    const down = await this.skiff(
-      [
-        'down',
-        '--purge',
-        '--root',
-        this.run.dir,
-        '--cgroup-root',
-        cgroupRoot(this.run),
-        '--link-prefix',
-        `k${this.run.id}`,
-      ],
-      {
-        timeoutMs: 90_000,
-      },
-    );
+    const end = this.#end === 'down' ? ['down', '--purge'] : ['leave'];
+    const down = await this.skiff([...end, ...this.world], { timeoutMs: 90_000 });
     if (this.#tmpfs !== undefined) execFileSync('umount', ['-l', this.#tmpfs]);
     const before = findTraces(this.run).filter((line) => !line.startsWith('network namespace'));
     execFileSync('ip', ['netns', 'del', this.netns]);
@@ -216,6 +223,8 @@ export class TestCluster {
     removeTraces(this.run);
     forgetRun(this.run);
     if (problem)
-      throw new Error(`skiff down ended with ${down.code} and left:\n${left.join('\n')}\n${down.stdout}${down.stderr}`);
+      throw new Error(
+        `skiff ${end[0]} ended with ${down.code} and left:\n${left.join('\n')}\n${down.stdout}${down.stderr}`,
+      );
   }
 }

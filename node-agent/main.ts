@@ -13,6 +13,7 @@ import { runAgent } from './agent.ts';
 import { CgroupTree } from './cgroups/cgroup-tree.ts';
 import { type AgentConfig, helpText, parseConfig } from './config.ts';
 import { clusterView } from './features/cluster-view.ts';
+import type { NodePlace } from './features/node-feature.ts';
 import { FEATURES } from './features/registry.ts';
 import { pooledMountTool } from './images/mount-tool.ts';
 import { OverlayImageStore } from './images/overlay-image-store.ts';
@@ -29,6 +30,7 @@ import {
 } from './node/node-place.ts';
 import { nodePaths } from './paths.ts';
 import { NftTable } from './rules/nft-table.ts';
+import type { RuleTable } from './rules/rule-table.ts';
 import { ConmonCrunRuntime } from './runtime/conmon-crun/conmon-crun-runtime.ts';
 import type { StepListener } from './runtime/runtime.ts';
 import { startAgentServer } from './server/agent-server.ts';
@@ -46,8 +48,14 @@ void runProgram({
   run: (config, log, signal) => (config.teardown ? tearDown(config, log, signal) : serve(config, log, signal)),
 });
 
+/** Where the node stands, and the table that its network and its features share. */
+interface NodeGround {
+  readonly place: NodePlace;
+  readonly table: RuleTable;
+}
+
 /** The parts of this machine. */
-function machineParts(config: AgentConfig, log: Logger, facts: ClusterFacts, onStep?: StepListener) {
+function machineParts(config: AgentConfig, log: Logger, { place, table }: NodeGround, onStep?: StepListener) {
   const paths = nodePaths(config.root);
   for (const dir of [paths.run, paths.data]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const cgroups = new CgroupTree(config.cgroupRoot);
@@ -62,9 +70,12 @@ function machineParts(config: AgentConfig, log: Logger, facts: ClusterFacts, onS
     }),
     network: createCniNetwork({
       root: config.root,
-      podCidr: facts.podCidr,
-      clusterCidr: facts.clusterCidr,
+      podCidr: place.podCidr,
+      clusterCidr: place.clusterCidr,
+      serviceCidr: place.serviceCidr,
+      nodeIps: place.ips,
       prefix: config.linkPrefix,
+      table,
     }),
     images: new OverlayImageStore({
       directory: join(paths.data, 'images'),
@@ -85,12 +96,12 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
   const file = factsFile(data);
   const { nodeName: node, labels } = config;
   const facts = await clusterFacts({ connection, client, clock: systemClock, log, node, labels, file }, signal);
-  const parts = machineParts(config, log, facts, onStep);
   const events = new EventRecorder({ client, component: 'kubelet', host: node, log });
   const restart = new AbortController();
   const stop = AbortSignal.any([signal, restart.signal]);
   const recording = events.run(stop);
   const features = nodeFeatures({ config, facts, client, events, log });
+  const parts = machineParts(config, log, features, onStep);
   await runAgent(
     config,
     {
@@ -122,16 +133,15 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
 
 async function tearDown(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
   const facts = readFacts(factsFile(nodePaths(config.root).data), config.nodeName) ?? DEFAULT_FACTS;
-  const parts = machineParts(config, log, facts);
   // Taking down asks no server: nothing of a client is ever called.
   const client = {} as ResourceClient;
   const events = { record: () => undefined };
-  const { list, table } = nodeFeatures({ config, facts, client, events, log });
-  const left = [...(await tearDownNode(parts, signal))];
-  for (const feature of list) {
+  const features = nodeFeatures({ config, facts, client, events, log });
+  const left = [...(await tearDownNode(machineParts(config, log, features), signal))];
+  for (const feature of features.list) {
     await feature.teardown?.().catch((err: unknown) => left.push(`${feature.name}: ${errorMessage(err)}`));
   }
-  await table.teardown().catch((err: unknown) => left.push(`rules: ${errorMessage(err)}`));
+  await features.table.teardown().catch((err: unknown) => left.push(`rules: ${errorMessage(err)}`));
   for (const line of left) process.stderr.write(`not removed: ${line}\n`);
   return left.length === 0 ? 0 : 1;
 }

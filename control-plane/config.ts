@@ -1,5 +1,6 @@
 /** Options of `skiff server`: raw text → defaulted → compiled and frozen, all problems at once. */
 import { join, resolve } from 'node:path';
+import { type AddressPool, addressPool } from '../lib/address-pool.ts';
 import {
   ConfigError,
   describeOptions,
@@ -68,6 +69,12 @@ const OPTIONS = {
     default: '10.43.0.0/16',
     help: 'addresses that services get; every server of a cluster must say the same',
     parse: addressRange,
+  },
+  'load-balancer-pool': {
+    value: 'RANGES',
+    default: '',
+    help: 'addresses for services of type LoadBalancer, such as 192.168.1.240-192.168.1.250; those of the nodes unless given',
+    parse: addressPool,
   },
   'cluster-cidr': {
     value: 'RANGE',
@@ -148,6 +155,7 @@ export interface ServerConfig {
   readonly etcdPeerPort: number;
   readonly serviceRange: AddressRange;
   readonly podRange: PodRange;
+  readonly loadBalancerPool: AddressPool;
   readonly clusterDomain: string;
   readonly nodeCertificateLifeMs: number;
   readonly nodeGraceMs: number;
@@ -178,6 +186,7 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     etcdPeerPort: values['etcd-peer-port'],
     serviceRange: values['service-cidr'],
     podRange: podRangeOf(values),
+    loadBalancerPool: values['load-balancer-pool'],
     clusterDomain: values['cluster-domain'],
     nodeCertificateLifeMs: values['node-certificate-life'],
     nodeGraceMs: values['node-monitor-grace'],

@@ -7,12 +7,11 @@ import type { LeaderTask } from './server.ts';
 export const LEADER_TASKS: readonly LeaderTask[] = [
   {
     user: 'system:kube-controller-manager',
-    run: (client, { log, config, registry }, signal) =>
-      runControllers(
-        client,
-        { log, settings: { nodeGraceMs: config.nodeGraceMs }, kinds: servedKinds(registry) },
-        signal,
-      ),
+    run: (client, { log, config, registry }, signal) => {
+      const { nodeGraceMs, serviceRange, loadBalancerPool } = config;
+      const settings = { nodeGraceMs, serviceRange, loadBalancerPool };
+      return runControllers(client, { log, settings, kinds: servedKinds(registry) }, signal);
+    },
   },
   { user: 'system:kube-scheduler', run: (client, { log }, signal) => runScheduler(client, { log }, signal) },
 ];

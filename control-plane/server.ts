@@ -27,6 +27,7 @@ import { storedObjectDecoder } from './api/stored-object.ts';
 import { AgentCalls } from './api/streams/agent-calls.ts';
 import { loadTokenSigner } from './api/write/token-signer.ts';
 import type { ServerConfig } from './config.ts';
+import { keepServerLease } from './controllers/api-endpoints/server-lease.ts';
 import type { Store } from './store/store.ts';
 import { WatchCache } from './store/watch-cache.ts';
 import { ensureSystemObjects } from './system-namespaces.ts';
@@ -102,7 +103,9 @@ export async function startServer(
   const pidFile = writePidFile(config.runDir);
   // What runs beneath the API stops after it.
   const beneath = new AbortController();
-  const backend = await parts.openBackend(config, { pki, log, identity: serverIdentity(config.dataDir), signal });
+  const leaving = new AbortController();
+  const identity = serverIdentity(config.dataDir);
+  const backend = await parts.openBackend(config, { pki, log, identity, signal });
   const registry = new LiveKindRegistry();
   const cache = new WatchCache<KubeObject>({
     store: backend.store,
@@ -134,6 +137,7 @@ export async function startServer(
   };
   const cacheRun = cache.run(beneath.signal);
   let customKindsRun: Promise<void> | undefined;
+  let leaseKept: Promise<void> | undefined;
   const agents = new AgentCalls({ ca: pki.ca, client: pki.agentClient });
   const { version, gitCommit, descriptorsFile } = parts;
   const facts = { version, gitCommit, etcdVersion: backend.etcdVersion };
@@ -144,6 +148,8 @@ export async function startServer(
   const api = new ApiServer({ services, facts, agents, nodes, descriptorsFile, log });
   const joins = new JoinServer({ services, signer, servers, log });
   const release = async (): Promise<void> => {
+    leaving.abort();
+    await leaseKept;
     await Promise.all([api.close(), joins.close()]);
     agents.close();
     beneath.abort();
@@ -162,7 +168,10 @@ export async function startServer(
     const joinPort = await joins.listen(config.joinListen, tls);
     const leaderServices = { ...services, store: backend.fencedStore };
     const elected = backend.elect((term) => lead(config, parts, { services: leaderServices, term }), signal);
-    await ensureSystemObjects(new LocalResourceClient(services, 'system:control-plane'), { log, signal });
+    const client = new LocalResourceClient(services, 'system:control-plane');
+    await ensureSystemObjects(client, { log, signal });
+    const address = (): string => hostPort(advertisedAddress(config), port);
+    leaseKept = keepServerLease({ client, identity, address, log }, AbortSignal.any([signal, leaving.signal]));
     api.setReady(true);
     log.info({ port, joinPort, host: config.listen.host, addresses }, 'the API serves');
     return { port, joinPort, pki, services, stopped: whenStopped(signal, elected, release) };

@@ -2,11 +2,13 @@
  * What a controller is: a name, a queue of keys, and a reconciler. Event handlers only put keys into the queue; the
  * reconciler reads the caches, lets a pure `plan` decide, and applies what it decided.
  */
+import { type AddressPool, NO_POOL } from '../../lib/address-pool.ts';
 import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EventSink } from '../../lib/events.ts';
 import type { Outcome } from '../../lib/reconcile-loop.ts';
 import type { WorkQueue } from '../../lib/work-queue.ts';
+import { type AddressRange, DEFAULT_SERVICE_RANGE } from '../api/allocation/address-range.ts';
 import type { ServedKinds } from './served-kinds.ts';
 import type { SharedInformers } from './shared-informers.ts';
 
@@ -26,6 +28,10 @@ export interface ControllerSettings {
   readonly orphanQuarantineMs: number;
   /** Ended pods kept in the whole cluster; the oldest beyond are deleted. */
   readonly endedPodsKept: number;
+  /** Addresses of services inside the cluster. */
+  readonly serviceRange: AddressRange;
+  /** Addresses for services of type LoadBalancer; empty: those of the nodes serve. */
+  readonly loadBalancerPool: AddressPool;
 }
 
 /** The defaults of {@link ControllerSettings}. */
@@ -33,6 +39,8 @@ export const DEFAULT_SETTINGS: ControllerSettings = {
   nodeGraceMs: 10_000,
   orphanQuarantineMs: 40_000,
   endedPodsKept: 1000,
+  serviceRange: DEFAULT_SERVICE_RANGE,
+  loadBalancerPool: NO_POOL,
 };
 
 /** What controllers are given. */

@@ -24,11 +24,17 @@ export const askByUdp: Exchange = (upstream, packet, options) =>
     socket.on('message', (reply) => {
       if (isAnswerTo(packet, reply)) resolve(reply);
     });
-    socket.connect(upstream.port, upstream.ip, () => {
-      socket.send(packet, (err) => {
-        if (err !== null) reject(err);
-      });
+    // By the event: a callback would be handed the failure to connect too, instead of `error`.
+    socket.on('connect', () => {
+      try {
+        socket.send(packet, (err) => {
+          if (err !== null) reject(err);
+        });
+      } catch (err) {
+        reject(err);
+      }
     });
+    socket.connect(upstream.port, upstream.ip);
     return () => socket.close();
   });
 

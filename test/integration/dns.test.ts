@@ -131,6 +131,15 @@ test('a silent server is passed over and then left out; one that refuses too', a
   expect(refusing.asked).toHaveLength(2);
 });
 
+test('a server that cannot be reached at all is passed over at once', async () => {
+  const good = await upstream(addresses(['192.0.2.2']));
+  // Sockets may not be connected to the broadcast address: the kernel refuses, and nothing is sent.
+  const dns = await serve([{ ip: '255.255.255.255', port: 53 }, good], { tryMs: 3000 });
+  const askedMs = performance.now();
+  expect(data(await dns.ask('www.example.com'))).toEqual(['A 192.0.2.2']);
+  expect(performance.now() - askedMs).toBeLessThan(1000);
+});
+
 test('what a server cannot send by UDP is fetched by TCP', async () => {
   const many = Array.from({ length: 200 }, (_, index) => `198.51.100.${index}`);
   const server = await upstream((query, transport) =>

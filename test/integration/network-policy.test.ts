@@ -1,10 +1,15 @@
 /** NetworkPolicy in a real kernel: a node's rules between pods of its own, the outside and the node itself. */
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { clusterView } from '../../node-agent/features/cluster-view.ts';
 import type { NodeFeature } from '../../node-agent/features/node-feature.ts';
+import { applyPlan } from '../../node-agent/policy/apply-plan.ts';
 import { createNetworkPolicy } from '../../node-agent/policy/network-policy.ts';
+import { policyWorlds } from '../../node-agent/policy/policy-arbitrary.ts';
+import { type PolicyPlan, planPolicies } from '../../node-agent/policy/policy-plan.ts';
+import { compilePolicy } from '../../node-agent/policy/policy-rules.ts';
 import { NftTable } from '../../node-agent/rules/nft-table.ts';
 import { type corev1, KINDS, type networkingv1 } from '../../proto/index.ts';
 import { waitFor } from '../harness/wait.ts';
@@ -222,5 +227,22 @@ describe.skipIf(reason !== null)(`network policies in the kernel${reason === nul
     await expectReach({ [`web ${LATE} 8080`]: true });
     await clear();
     await waitFor('no rule to be left', () => !world.sh('node', 'nft list table ip skt').includes('drop'));
+  });
+
+  test('the kernel takes any plan, after any other', async () => {
+    const table = new NftTable({ name: 'sktrandom', clock: systemClock, enter: world.enterNode });
+    let before: PolicyPlan | undefined;
+    await fc.assert(
+      fc.asyncProperty(policyWorlds, async (state) => {
+        const plan = planPolicies({ ...state, policies: state.policies.map(compilePolicy) });
+        applyPlan(table, before, plan);
+        before = plan;
+        await table.commit(AbortSignal.timeout(2_000));
+        const listed = world.sh('node', 'nft list table ip sktrandom');
+        for (const name of [...plan.chains.keys(), ...plan.collections.keys()]) expect(listed).toContain(` ${name} {`);
+        expect(listed.split('drop').length - 1).toBe([...plan.chains.keys()].filter((n) => n.includes('_any_')).length);
+      }),
+      { numRuns: 40 },
+    );
   });
 });

@@ -1,5 +1,6 @@
 /** The DNS server over sockets of loopback, with a zone and upstreams of a test, and a client for it. */
 import { createSocket } from 'node:dgram';
+import { setMaxListeners } from 'node:events';
 import { connect } from 'node:net';
 import * as dnsPacket from 'dns-packet';
 import { type Clock, systemClock } from '../../lib/clock.ts';
@@ -49,6 +50,8 @@ export async function startDns({
   tryMs = 300,
 }: DnsTestOptions): Promise<DnsUnderTest> {
   const stop = new AbortController();
+  // As the agent does with its own.
+  setMaxListeners(0, stop.signal);
   const log = { warn: () => undefined, info: () => undefined };
   const forwarder = new Forwarder({ clock, log, signal: stop.signal, upstreamsFor: () => upstreams, tryMs });
   const resolver = new NameResolver({

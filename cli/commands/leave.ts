@@ -4,7 +4,7 @@ import { isKept } from '../cluster/programs.ts';
 import { stepLines } from '../cluster/step-lines.ts';
 import { anythingThere } from '../cluster/stop-cluster.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { leaveCluster, nodeIsKnown } from '../join/leave-cluster.ts';
+import { leaveCluster, sayGoodbye } from '../join/leave-cluster.ts';
 import { membershipOf } from '../join/node-files.ts';
 import type { Terminal } from '../terminal.ts';
 import { addExamples, type Verb } from '../verb.ts';
@@ -37,8 +37,9 @@ async function runLeave(flags: ClusterFlags, terminal: Terminal): Promise<void> 
   }
   const cluster = membership.role === 'node' ? { ...given, nodeName: membership.nodeName } : given;
   terminal.stdout.write('Leaving\n');
-  const known = membership.role === 'node' ? await nodeIsKnown(cluster, terminal.signal) : undefined;
-  await leaveCluster(cluster, stepLines(terminal.stdout, terminal.now));
+  const known = await leaveCluster(cluster, stepLines(terminal.stdout, terminal.now), async () =>
+    membership.role === 'node' ? sayGoodbye(cluster, terminal.signal, terminal.now()) : undefined,
+  );
   terminal.stdout.write('This machine has left; nothing of the cluster is on it any more.\n');
   if (known === false || membership.role === 'none') return;
   const there = known === true ? 'is still listed in the cluster' : 'may still be listed in the cluster';

@@ -10,12 +10,21 @@ import type { StepReport } from '../cluster/start-cluster.ts';
 import { mountsUnder, stopNode } from '../cluster/stop-cluster.ts';
 import { GrpcConnection } from '../connection/grpc-connection.ts';
 import { CliError } from '../errors/cli-error.ts';
+import type { JsonObject } from '../manifest/json-value.ts';
+import { listAt, textAt } from '../resources/fields.ts';
 import { nodeFiles, readServers } from './node-files.ts';
 
 const ASK_TIMEOUT_MS = 2000;
 
-/** Whether the cluster still has the Node; undefined when that cannot be learnt now. */
-export async function nodeIsKnown(cluster: LocalCluster, signal: AbortSignal): Promise<boolean | undefined> {
+/**
+ * Says good-bye, the agent being stopped: sets the Node not Ready, so that nobody waits for signs of life that will not come, and
+ * the name is free at once. Resolves to whether the cluster still has the Node; undefined when that cannot be learnt now.
+ */
+export async function sayGoodbye(
+  cluster: LocalCluster,
+  signal: AbortSignal,
+  nowMs: number,
+): Promise<boolean | undefined> {
   const files = nodeFiles(cluster.layout);
   const stop = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
   let connection: GrpcConnection | undefined;
@@ -31,7 +40,13 @@ export async function nodeIsKnown(cluster: LocalCluster, signal: AbortSignal): P
       stop,
     );
     const api = new ApiClient(connection, { signal: stop, requestTimeoutMs: ASK_TIMEOUT_MS, warn: () => {} });
-    await api.get({ resource: 'nodes', name: cluster.nodeName });
+    const target = { resource: 'nodes', name: cluster.nodeName };
+    const { object } = await api.get(target);
+    const body = { status: { conditions: conditionsAfter(object, nowMs) } };
+    await api
+      .patch({ ...target, subresource: 'status' }, { type: 'strategic', patch: JSON.stringify(body) })
+      // The server finds out by itself, a little later.
+      .catch(() => {});
     return true;
   } catch (err) {
     return hasReason(err, 'NotFound') ? false : undefined;
@@ -40,10 +55,33 @@ export async function nodeIsKnown(cluster: LocalCluster, signal: AbortSignal): P
   }
 }
 
-/** Stops the agent and its pods, deletes all state, and checks that nothing is left. Throws a {@link CliError} with what is. */
-export async function leaveCluster(cluster: LocalCluster, report: StepReport): Promise<void> {
+/** The conditions of a node that has left: Ready is false, the others are as they were. */
+function conditionsAfter(node: JsonObject, nowMs: number): readonly JsonObject[] {
+  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const others = listAt(node, 'status', 'conditions').filter((one) => textAt(one, 'type') !== 'Ready');
+  const left = {
+    type: 'Ready',
+    status: 'False',
+    reason: 'NodeLeft',
+    message: 'the machine has left the cluster',
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  };
+  return [...others, left];
+}
+
+/**
+ * Stops the agent and its pods, deletes all state, and checks that nothing is left. `goodbye` runs in between, while the node's
+ * certificate is there still. Throws a {@link CliError} with what is left.
+ */
+export async function leaveCluster<T>(
+  cluster: LocalCluster,
+  report: StepReport,
+  goodbye: () => Promise<T>,
+): Promise<T> {
   const { layout } = cluster;
   await stopNode(cluster, report);
+  const said = await goodbye();
   report('files', 'running');
   const folders = [layout.runDir, layout.dataDir, layout.logDir, join(layout.root, 'var/log/pods')];
   const mounted = mountsUnder(folders);
@@ -52,6 +90,7 @@ export async function leaveCluster(cluster: LocalCluster, report: StepReport): P
   const left = remains(cluster, folders);
   if (left.length > 0) throw new CliError('something of the node is left on this machine', { hint: left.join('\n') });
   report('files', 'done');
+  return said;
 }
 
 /** Everything of a node that is still there, one line each. */

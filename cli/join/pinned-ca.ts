@@ -46,7 +46,8 @@ export async function fetchPinnedCa(server: JoinServer, pin: string, signal: Abo
   });
 }
 
-function portHint({ host, port }: JoinServer): string {
+/** Which port would be the right one. */
+export function portHint({ host, port }: JoinServer): string {
   return port === API_PORT
     ? `Port ${API_PORT} is the API's; machines join at port ${JOIN_PORT}: skiff join ${formatHostPort(host, JOIN_PORT)} …`
     : `Machines join at port ${JOIN_PORT} unless the server was told otherwise.`;

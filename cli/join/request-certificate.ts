@@ -8,7 +8,7 @@ import { joinv1 } from '../../proto/api.ts';
 import { GrpcConnection } from '../connection/grpc-connection.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
-import type { JoinServer } from './pinned-ca.ts';
+import { type JoinServer, portHint } from './pinned-ca.ts';
 import { formatHostPort } from './server-address.ts';
 
 /** What is asked. */
@@ -33,7 +33,8 @@ export interface NodeCredentials {
   readonly servers: readonly string[];
 }
 
-const CONNECT_TIMEOUT_MS = 5000;
+/** The look at the CA has been answered just before. */
+const CONNECT_TIMEOUT_MS = 3000;
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /** Sends the token and a request for a new key. Throws a {@link CliError} with the server's words when it refuses. */
@@ -60,7 +61,7 @@ export async function requestCertificate(ask: CertificateAsk, signal: AbortSigna
     }
   } catch (err) {
     signal.throwIfAborted();
-    throw refusal(where, nodeName, { err, nowMs });
+    throw refusal(server, nodeName, { err, nowMs });
   }
 }
 
@@ -82,7 +83,8 @@ function firstLine(path: string): string {
 }
 
 /** What the person is told: the server's own words, and what to do. */
-function refusal(where: string, nodeName: string, { err, nowMs }: { err: unknown; nowMs: number }): unknown {
+function refusal(server: JoinServer, nodeName: string, { err, nowMs }: { err: unknown; nowMs: number }): unknown {
+  const where = formatHostPort(server.host, server.port);
   if (err instanceof ApiError) {
     const because = err.message.replace(/^Cannot join: /, '');
     return new CliError(`Cannot join at ${where} as node "${nodeName}": ${because}`, { cause: err });
@@ -97,7 +99,10 @@ function refusal(where: string, nodeName: string, { err, nowMs }: { err: unknown
     });
   }
   if (err instanceof ConnectionError) {
-    return new CliError(`Cannot join at ${where}: the connection was lost (${errorMessage(err)})`, { cause: err });
+    return new CliError(`Cannot join at ${where}: it is a server of the cluster, but takes no machines in there`, {
+      hint: `${portHint(server)}\n(${errorMessage(err)})`,
+      cause: err,
+    });
   }
   return err;
 }

@@ -39,13 +39,13 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
   });
 
   test('replicas are spread over them, and each is reached from each by its address', async () => {
-    const script = 'hostname >/tmp/index.html; exec httpd -f -p 8080 -h /tmp';
+    const script = 'mkdir -p /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www';
     await apply(server, sleepers('web', 6, { container: { command: ['sh', '-c', script] } }));
     const pods = await waitReady(server, 'app=web', 6);
     expect(new Set(pods.map(({ spec }) => spec.nodeName)).size).toBe(3);
     const addresses = pods.map(({ status }) => status.podIP ?? '');
     const names = pods.map(({ metadata }) => metadata.name);
-    const ask = `for ip in ${addresses.join(' ')}; do wget -q -T 5 -O - http://$ip:8080/ || echo none; done`;
+    const ask = `for ip in ${addresses.join(' ')}; do timeout 5 wget -q -O - http://$ip:8080/ || echo none; done`;
     // From one pod of each node, and from each machine itself.
     const asked = await Promise.all([
       ...oneOfEachNode(pods).map(({ metadata }) => server.ok(['exec', metadata.name, '--', 'sh', '-c', ask])),
@@ -66,7 +66,7 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
     expect(after.map(({ metadata }) => metadata.uid)).toEqual(before.map(({ metadata }) => metadata.uid));
   });
 
-  test('a machine leaves, nothing stays on it, and it comes back under its name', async () => {
+  test('a machine that was removed leaves, and nothing stays on it', async () => {
     const leaving = machines.machine(2);
     expect((await server.ok(['node', 'rm', 'node-3'])).stdout).toContain('node "node-3" removed\n');
     const { stdout } = await leaving.ok(['leave', ...leaving.world]);
@@ -97,11 +97,14 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
     );
     const expired = (await server.ok(['token', 'create', '--ttl=1s', '--no-print-join-command'])).stdout.trim();
     await waitFor('the token to expire', async () =>
-      (await server.ok(['token', 'ls'])).stdout
-        .split('\n')
-        .some((row) => row.startsWith(expired.slice(0, 6)) && row.includes('expired')),
+      [...(await server.ok(['token', 'ls'])).stdout.split('\n')].every(
+        (row) => !row.startsWith(expired.slice(0, 6)) || row.includes('expired'),
+      ),
     );
-    expect(await refused(fresh, changed({ token: expired }))).toContain(`token ${expired.slice(0, 6)} expired at 20`);
+    // It is removed soon after its end, and then one of many that are not known.
+    expect(await refused(fresh, changed({ token: expired }))).toMatch(
+      /token \w{6} expired at 20|has expired, was removed/,
+    );
     const otherPin = `sha256:${'0'.repeat(64)}`;
     expect(await refused(fresh, changed({ pin: otherPin }))).toBe(
       `error: Cannot join at ${at}: its CA is not the one the line is for\n  pin in the line: ${otherPin}\n  pin it shows:    ${pin}\n` +

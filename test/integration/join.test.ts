@@ -107,7 +107,7 @@ describe.skipIf(missing !== undefined)(`joining${missing === undefined ? '' : ` 
     }
   });
 
-  const notValid = /^Cannot join: the token is not valid: it is mistyped, was removed, or is of another cluster/;
+  const notValid = /^Cannot join: the token is not valid: it is mistyped, has expired, was removed, or is of another cluster/;
   test.each([
     ['a token nobody made', { token: `zzzzzz.${SECRET}` }, notValid],
     ['a wrong secret', { token: 'aaaaaa.0000000000000000' }, notValid],

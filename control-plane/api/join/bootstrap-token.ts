@@ -43,7 +43,7 @@ export function hasEnded({ endsAtMs }: Pick<StoredToken, 'endsAtMs'>, nowMs: num
 
 /** Unknown, wrong and unusable tokens get the same words: what is there is nobody's business. */
 const NOT_VALID =
-  'the token is not valid: it is mistyped, was removed, or is of another cluster (make one on the cluster: skiff token create)';
+  'the token is not valid: it is mistyped, has expired, was removed, or is of another cluster (make one on the cluster: skiff token create)';
 
 /**
  * The id of a token that lets its holder join. Throws `Unauthorized`, in the same words for every token that is not right, but

@@ -8,6 +8,7 @@ import { createIngress } from '../ingress/ingress.ts';
 import { createPodRoutes } from '../network/routes/pod-routes.ts';
 import type { AgentLog } from '../pods/environment.ts';
 import { createNetworkPolicy } from '../policy/network-policy.ts';
+import { createServiceProxy } from '../proxy/service-proxy.ts';
 import type { RuleTable } from '../rules/rule-table.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { NodeFeature, NodePlace, OnFeatureChange } from './node-feature.ts';
@@ -31,6 +32,7 @@ export type FeatureFactory = (parts: FeatureParts) => NodeFeature;
 /** The registry. */
 export const FEATURES: readonly FeatureFactory[] = [
   createPodRoutes,
+  createServiceProxy,
   createClusterDns,
   createIngress,
   createNetworkPolicy,

@@ -79,12 +79,12 @@ export class ApiServer {
       deleteCollection: unary(env, deleteCollectionVerb(services)),
     });
     this.#server.addService(bytesOut(apiv1.ClusterService), {
-      version: unary(env, versionVerb(facts)),
+      version: unary(env, versionVerb(services, facts)),
       listKinds: unary(env, listKindsVerb(services)),
       explain: unary(env, explainVerb(services)),
     });
     this.#server.addService(bytesOut(joinv1.NodesService), {
-      settings: unary(env, settingsVerb(options.nodes)),
+      settings: unary(env, settingsVerb(services, options.nodes)),
       renewCertificate: unary(env, renewVerb(options.nodes)),
     });
     this.#server.addService(streamsv1.StreamsService, streamHandlers(env, services, options.agents));

@@ -1,5 +1,6 @@
 import type { apiv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import { withAssumedKinds } from '../custom/assumed-kinds.ts';
 import { AssumedObjects } from '../request/assumed.ts';
 import { parseJson } from '../request/decode.ts';
@@ -9,7 +10,7 @@ import { applyObject } from '../write/apply.ts';
 import { CLIENT_SIDE_APPLY, checkFieldManager } from '../write/managed-fields/field-manager.ts';
 import { serverSideApply } from '../write/managed-fields/server-side-apply.ts';
 import type { WriteRequest } from '../write/write-request.ts';
-import { checkAccess, type UnaryVerb } from './call.ts';
+import type { UnaryVerb } from './call.ts';
 import { outputOf, writeReply } from './reply.ts';
 
 /** Resources.Apply. Without a kind in the target, the configuration's own apiVersion and kind say what it is. */
@@ -23,7 +24,7 @@ export function applyVerb(services: ApiServices): UnaryVerb<apiv1.ApplyRequest> 
     const dryRun = request.dryRun === true;
     const registry = await registryFor(services, request, dryRun);
     const target = resolveTarget(named ? given : { ...given, ...own }, registry);
-    checkAccess(caller, 'patch', target);
+    await checkAccess(services, caller, { verb: 'patch', target });
     const { serverSide = false, force = false } = request;
     const fieldManager = checkFieldManager('PatchOptions', request.fieldManager);
     if (force && !serverSide) throw badRequest('force may not be specified for client-side apply');

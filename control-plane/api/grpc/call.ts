@@ -8,8 +8,8 @@ import type {
 import type { Logger } from 'pino';
 import { ApiError, errorMessage } from '../../../lib/errors.ts';
 import { UnknownKindError } from '../../resources/registry.ts';
-import { type Attempt, authorize, type Caller } from '../request/caller.ts';
-import type { Target } from '../request/target.ts';
+import { AccessRefused } from '../authorization/check-access.ts';
+import type { Caller } from '../request/caller.ts';
 import { callerOf } from './authenticate.ts';
 import { toServiceError } from './status.ts';
 import { giveUp, StalledReader, written } from './write-reply.ts';
@@ -177,23 +177,12 @@ function reportInternal(
   call: Pick<ServerUnaryCall<unknown, unknown>, 'getPath'>,
   err: unknown,
 ): void {
+  reportRefused(env, err);
   if (err instanceof ApiError && err.reason !== 'InternalError') return;
   env.log.error({ err, path: call.getPath() }, 'request failed');
 }
 
-/** Throws `Forbidden` unless the caller may do `verb` to the target. */
-export function checkAccess(caller: Caller, verb: string, target: Target): void {
-  const { definition, namespace, name, subresource } = target;
-  const { group, plural } = definition.type;
-  const refused = authorize(caller, { verb, group, resource: plural, subresource, namespace, name });
-  if (refused === undefined) return;
-  const qualified = group === '' ? plural : `${plural}.${group}`;
-  throw new ApiError('Forbidden', `${qualified}${name === '' ? '' : ` "${name}"`} is forbidden: ${refused}`);
-}
-
-/** The same for calls that are about the cluster and no kind. */
-export function checkClusterAccess(caller: Caller, verb: string): void {
-  const attempt: Attempt = { verb, group: '', resource: '', subresource: '', namespace: '', name: '' };
-  const refused = authorize(caller, attempt);
-  if (refused !== undefined) throw new ApiError('Forbidden', refused);
+/** Writes down what the rules refused. */
+export function reportRefused({ log }: CallEnvironment, err: unknown): void {
+  if (err instanceof AccessRefused) log.info(err.attempt, 'refused');
 }

@@ -1,7 +1,8 @@
 import { apiv1 } from '../../../proto/index.ts';
+import { checkClusterAccess } from '../authorization/check-access.ts';
 import { explain } from '../read/explain.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
-import { checkClusterAccess, type UnaryVerb } from './call.ts';
+import type { UnaryVerb } from './call.ts';
 
 /** What the server says about itself. */
 export interface ClusterFacts {
@@ -11,9 +12,9 @@ export interface ClusterFacts {
 }
 
 /** Cluster.Version */
-export function versionVerb(facts: ClusterFacts): UnaryVerb<apiv1.VersionRequest> {
+export function versionVerb(services: ApiServices, facts: ClusterFacts): UnaryVerb<apiv1.VersionRequest> {
   return async (_request, { caller }) => {
-    checkClusterAccess(caller, 'get');
+    checkClusterAccess(services, caller, 'get');
     return apiv1.VersionReply.encode({ ...facts, nodeVersion: process.version }).finish();
   };
 }
@@ -21,7 +22,7 @@ export function versionVerb(facts: ClusterFacts): UnaryVerb<apiv1.VersionRequest
 /** Cluster.ListKinds */
 export function listKindsVerb(services: ApiServices): UnaryVerb<apiv1.ListKindsRequest> {
   return async (_request, { caller }) => {
-    checkClusterAccess(caller, 'list');
+    checkClusterAccess(services, caller, 'list');
     return apiv1.ListKindsReply.encode({ kinds: services.registry.definitions.map(kindInfo) }).finish();
   };
 }
@@ -37,7 +38,7 @@ function kindInfo({ type, categories }: AnyDefinition): apiv1.KindInfo {
 /** Cluster.Explain */
 export function explainVerb(services: ApiServices): UnaryVerb<apiv1.ExplainRequest> {
   return async (request, { caller }) => {
-    checkClusterAccess(caller, 'get');
+    checkClusterAccess(services, caller, 'get');
     return apiv1.ExplainReply.encode(explain(services.registry, request)).finish();
   };
 }

@@ -1,6 +1,8 @@
 import { NODES_GROUP } from '../../../lib/pki-names.ts';
 import { type apiv1, authenticationv1, corev1, type KubeObject, policyv1 } from '../../../proto/index.ts';
+import { checkNodeToken } from '../admission/node-restriction.ts';
 import { badRequest } from '../api-errors.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import type { Caller } from '../request/caller.ts';
 import { decodePayload, hasPayload } from '../request/decode.ts';
 import { requireName, resolveTarget, type Target } from '../request/target.ts';
@@ -12,7 +14,7 @@ import { evictPod } from '../write/evict.ts';
 import { checkFieldManager } from '../write/managed-fields/field-manager.ts';
 import { requestToken, TOKEN_REQUEST_MESSAGE } from '../write/token.ts';
 import type { WriteOutcome, WriteRequest } from '../write/write-request.ts';
-import { checkAccess, type UnaryVerb } from './call.ts';
+import type { UnaryVerb } from './call.ts';
 import { outputOf, writeReply } from './reply.ts';
 import { tokenReply } from './token-reply.ts';
 
@@ -20,13 +22,14 @@ import { tokenReply } from './token-reply.ts';
 export function createVerb(services: ApiServices): UnaryVerb<apiv1.WriteRequest> {
   return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
-    checkAccess(caller, 'create', target);
+    await checkAccess(services, caller, { verb: 'create', target });
     const fieldManager = checkFieldManager('CreateOptions', request.fieldManager);
     const write: WriteRequest = { target, caller, dryRun: request.dryRun === true, fieldManager };
     if (target.subresource === 'token') {
       const wanted = hasPayload(request)
         ? decodePayload(request, TOKEN_REQUEST_MESSAGE, (b) => authenticationv1.TokenRequest.decode(b), false)
         : {};
+      checkNodeToken(services, caller, { target, wanted });
       return tokenReply(await requestToken(services, write, wanted), outputOf(request.output));
     }
     const outcome = await carryOut(services, write, request);

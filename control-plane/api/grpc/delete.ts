@@ -1,17 +1,18 @@
 import { apiv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import { resolveTarget } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
 import { deleteObject } from '../write/delete.ts';
 import { deleteCollection } from '../write/delete-collection.ts';
-import { checkAccess, type UnaryVerb } from './call.ts';
+import type { UnaryVerb } from './call.ts';
 import { identityOf, outputOf, writeReply } from './reply.ts';
 
 /** Resources.Delete */
 export function deleteVerb(services: ApiServices): UnaryVerb<apiv1.DeleteRequest> {
   return async (request, { caller }) => {
     const target = resolveTarget(request.target, services.registry);
-    checkAccess(caller, 'delete', target);
+    await checkAccess(services, caller, { verb: 'delete', target });
     if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be deleted`);
     const write = { target, caller, dryRun: request.dryRun === true };
     const outcome = await deleteObject(services, write, {
@@ -28,7 +29,7 @@ export function deleteVerb(services: ApiServices): UnaryVerb<apiv1.DeleteRequest
 export function deleteCollectionVerb(services: ApiServices): UnaryVerb<apiv1.DeleteCollectionRequest> {
   return async (request, { caller, signal }) => {
     const target = resolveTarget(request.target, services.registry);
-    checkAccess(caller, 'deletecollection', target);
+    await checkAccess(services, caller, { verb: 'deletecollection', target });
     if (target.subresource !== '') throw badRequest(`the subresource "${target.subresource}" cannot be deleted`);
     if (target.name !== '') throw badRequest('the deletion of a collection names no object');
     const { deleted, continueText } = await deleteCollection(

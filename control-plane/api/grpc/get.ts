@@ -1,11 +1,12 @@
 import type { apiv1 } from '../../../proto/index.ts';
 import { badRequest } from '../api-errors.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import { getObject } from '../read/get.ts';
 import { resolveTarget } from '../request/target.ts';
 import { servedEncoding } from '../request/versions.ts';
 import type { ApiServices } from '../services.ts';
 import { scaleOf } from '../write/scale.ts';
-import { checkAccess, type UnaryVerb } from './call.ts';
+import type { UnaryVerb } from './call.ts';
 import { objectReply, outputOf } from './reply.ts';
 import { scaleReply } from './scale-reply.ts';
 
@@ -16,7 +17,7 @@ const WHOLE: ReadonlySet<string> = new Set(['', 'status', 'approval', 'ephemeral
 export function getVerb(services: ApiServices): UnaryVerb<apiv1.GetRequest> {
   return async (request, { caller, signal }) => {
     const target = resolveTarget(request.target, services.registry);
-    checkAccess(caller, 'get', target);
+    await checkAccess(services, caller, { verb: 'get', target, signal });
     const { subresource } = target;
     const entry = await getObject(services, target, signal);
     if (entry.object === undefined) throw new Error(`the stored object ${entry.key} cannot be decoded`);

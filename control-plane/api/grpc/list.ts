@@ -1,10 +1,11 @@
 import { apiv1 } from '../../../proto/index.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import { type ListPage, listObjects } from '../read/list.ts';
 import { checkCollection, pageAsAsked } from '../read/peers.ts';
 import { resolveTarget, type Target } from '../request/target.ts';
 import { servedEntry } from '../request/versions.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
-import { checkAccess, type UnaryVerb } from './call.ts';
+import type { UnaryVerb } from './call.ts';
 import { columnsOf, identityOf, jsonOf, outputOf, rowOf } from './reply.ts';
 import { packListItem } from './wire.ts';
 
@@ -26,7 +27,7 @@ const MAX_ROWS = 5_000;
 export function listVerb(services: ApiServices): UnaryVerb<apiv1.ListRequest> {
   return async (request, { caller, signal }) => {
     const target = resolveTarget(request.target, services.registry);
-    checkAccess(caller, 'list', target);
+    await checkAccess(services, caller, { verb: 'list', target, fieldSelector: request.fieldSelector, signal });
     checkCollection(target);
     const output = outputOf(request.output);
     const limit = request.limit ?? 0;

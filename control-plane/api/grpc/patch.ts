@@ -1,6 +1,7 @@
 import { apiv1, type autoscalingv1, toJson } from '../../../proto/index.ts';
 import { mergePatch } from '../../merge/merge-patch.ts';
 import { badRequest } from '../api-errors.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import { getObject } from '../read/get.ts';
 import { decodeJson, parseStrictly } from '../request/decode.ts';
 import { resolveTarget } from '../request/target.ts';
@@ -9,7 +10,7 @@ import { checkFieldManager } from '../write/managed-fields/field-manager.ts';
 import { type PatchBody, patchObject } from '../write/patch.ts';
 import { SCALE_MESSAGE, scaleOf, updateScale } from '../write/scale.ts';
 import type { WriteRequest } from '../write/write-request.ts';
-import { checkAccess, type UnaryVerb } from './call.ts';
+import type { UnaryVerb } from './call.ts';
 import { outputOf, writeReply } from './reply.ts';
 import { scaleReply } from './scale-reply.ts';
 
@@ -23,7 +24,7 @@ const TYPES = new Map<apiv1.PatchType, PatchBody['type']>([
 export function patchVerb(services: ApiServices): UnaryVerb<apiv1.PatchRequest> {
   return async (request, { caller, signal }) => {
     const target = resolveTarget(request.target, services.registry);
-    checkAccess(caller, 'patch', target);
+    await checkAccess(services, caller, { verb: 'patch', target, signal });
     const type = TYPES.get(request.type ?? apiv1.PatchType.UNSPECIFIED);
     if (type === undefined) throw badRequest('the request names no type of patch (JSON, MERGE or STRATEGIC)');
     const body = { type, patch: parseStrictly(request.patch ?? new Uint8Array(), 'patch') };

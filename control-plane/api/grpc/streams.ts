@@ -11,13 +11,14 @@ import { statusToApiError } from '../../../lib/client/grpc-status.ts';
 import { ApiError } from '../../../lib/errors.ts';
 import { type corev1, KINDS, streamsv1 } from '../../../proto/index.ts';
 import { badRequest, conflict } from '../api-errors.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import { getObject } from '../read/get.ts';
 import { resolveTarget } from '../request/target.ts';
 import type { ApiServices } from '../services.ts';
 import type { AgentCalls } from '../streams/agent-calls.ts';
 import { chooseContainer, type Purpose } from '../streams/choose-container.ts';
 import { callerOf } from './authenticate.ts';
-import { type CallEnvironment, checkAccess, endWithError } from './call.ts';
+import { type CallEnvironment, endWithError, reportRefused } from './call.ts';
 
 /** What both kinds of server calls have, as far as it is used here. */
 interface ServerCall {
@@ -45,6 +46,7 @@ export function streamHandlers(
   exec: handleBidiStreamingCall<streamsv1.ExecRequest, streamsv1.ExecReply>;
 } {
   const fail = (call: ServerCall, err: unknown): void => {
+    reportRefused(env, err);
     if (!(err instanceof ApiError)) env.log.error({ err, path: call.getPath() }, 'request failed');
     endWithError(call, err);
   };
@@ -92,7 +94,8 @@ async function findPod(
 ): Promise<corev1.Pod> {
   const { apiVersion, kind } = KINDS.Pod;
   const target = resolveTarget({ apiVersion, kind, namespace, name: pod }, services.registry);
-  checkAccess(callerOf(call), subresource === 'log' ? 'get' : 'create', { ...target, subresource });
+  const verb = subresource === 'log' ? 'get' : 'create';
+  await checkAccess(services, callerOf(call), { verb, target: { ...target, subresource } });
   const { object } = await getObject(services, target);
   return object as corev1.Pod;
 }

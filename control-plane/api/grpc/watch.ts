@@ -1,12 +1,14 @@
 import { hasReason } from '../../../lib/errors.ts';
 import { apiv1, type KubeObject } from '../../../proto/index.ts';
+import { mayDoAll } from '../authorization/authorize.ts';
+import { checkAccess } from '../authorization/check-access.ts';
 import { batchAsAsked, checkCollection } from '../read/peers.ts';
 import { tooOld, type WatchBatch, type WatchedEvent, watchObjects } from '../read/watch.ts';
 import { resolveTarget, type Target } from '../request/target.ts';
 import { servedEntry } from '../request/versions.ts';
 import type { AnyDefinition, ApiServices } from '../services.ts';
 import { withVersion } from '../stored-object.ts';
-import { checkAccess, type StreamingVerb } from './call.ts';
+import type { StreamingVerb } from './call.ts';
 import { columnsOf, jsonOf, outputOf, rowOf } from './reply.ts';
 import { packOtherWatchEvent, packWatchEvent } from './wire.ts';
 
@@ -23,7 +25,8 @@ const EVENT_TYPES = {
 export function watchVerb(services: ApiServices): StreamingVerb<apiv1.WatchRequest> {
   return async function* (request, { caller, signal }) {
     const target = resolveTarget(request.target, services.registry);
-    checkAccess(caller, 'watch', target);
+    const access = { verb: 'watch', target, fieldSelector: request.fieldSelector, signal };
+    await checkAccess(services, caller, access);
     checkCollection(target);
     const options = {
       labelSelector: request.labelSelector ?? '',
@@ -36,6 +39,8 @@ export function watchVerb(services: ApiServices): StreamingVerb<apiv1.WatchReque
     const form = { subresource, output: outputOf(request.output), rowObject: request.rowObject };
     try {
       for await (const batch of watchObjects(services, target, options, signal)) {
+        // What was allowed because of a pod is no longer when the pod is gone.
+        if (!mayDoAll(caller)) await checkAccess(services, caller, access);
         yield* encodeBatch(target.served, inServedVersion(target, batchAsAsked(target, batch)), form);
       }
     } catch (err) {

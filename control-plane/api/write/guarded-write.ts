@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../../proto/index.ts';
 import type { StoreEntry, StoreWrite } from '../../store/store.ts';
 import { commitCounted } from '../admission/commit-counted.ts';
+import { checkNodeWrite, isRestricted } from '../admission/node-restriction.ts';
 import { seenByAdmission } from '../admission/seen-by-admission.ts';
 import { modifiedConflict } from '../api-errors.ts';
 import { objectKey } from '../keys.ts';
@@ -109,6 +110,12 @@ async function attemptOnce(services: ApiServices, request: WriteRequest, attempt
   const { key, entry } = attempt;
   const decision = await attempt.decide(toCurrent(definition, entry));
   if (decision.type === 'keep') return { done: kept(definition, entry, decision.action) };
+  if (isRestricted(request.caller, definition)) {
+    const next = decision.type === 'delete' ? undefined : decision.object;
+    const { subresource } = request.target;
+    const name = decision.object.metadata?.name ?? '';
+    checkNodeWrite(request.caller, { definition, name, subresource, old: toCurrent(definition, entry)?.object, next });
+  }
   const { target, signal } = request;
   const { namespace } = target;
   const counted = { definition, namespace, name: decision.object.metadata?.name ?? '' };

@@ -10,6 +10,7 @@ import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
 import { fencingController } from './fencing/fencing.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { ingressStatusController } from './ingress-status/ingress-status.ts';
+import { loadBalancerController } from './load-balancer/load-balancer.ts';
 import { namespaceController } from './namespace/namespace.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { podGarbageCollector } from './pod-garbage/pod-garbage.ts';
@@ -36,4 +37,5 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   ingressStatusController,
   endpointSliceController,
   apiEndpointsController,
+  loadBalancerController,
 ];

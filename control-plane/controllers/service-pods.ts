@@ -13,9 +13,9 @@ export interface ServicePods {
   readonly services: Informer<corev1.Service>;
   readonly pods: Informer<corev1.Pod>;
   /** Pods whose labels the service's selector selects; none when it has none. */
-  podsOf(service: corev1.Service): corev1.Pod[];
+  readonly podsOf: (service: corev1.Service) => corev1.Pod[];
   /** Services whose selectors select the pod. */
-  servicesOf(pod: corev1.Pod): corev1.Service[];
+  readonly servicesOf: (pod: corev1.Pod) => corev1.Service[];
 }
 
 /** See {@link ServicePods}; asks for the informers of both kinds. */

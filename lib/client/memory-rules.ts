@@ -44,7 +44,7 @@ function desired(object: Loose): Loose {
 
 /** Whether status writes are kept apart from the others. */
 export function hasStatus(type: ResourceType): boolean {
-  return ['Pod', 'Namespace', 'Node', 'Deployment', 'ReplicaSet'].includes(type.kind);
+  return ['Pod', 'Namespace', 'Node', 'Deployment', 'ReplicaSet', 'Service'].includes(type.kind);
 }
 
 /** Structural equality that reads a missing property and an undefined one as the same. */

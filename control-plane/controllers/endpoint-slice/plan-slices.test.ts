@@ -14,13 +14,13 @@ const endpoint = (id: string, ready = true): discoveryv1.Endpoint => ({
 const group = (ids: string, ports = HTTP): EndpointGroup => ({
   addressType: 'IPv4',
   ports,
-  endpoints: ids.split("").map((id) => endpoint(id)),
+  endpoints: ids.split('').map((id) => endpoint(id)),
 });
 const slice = (name: string, ids: string, ports = HTTP, uid = 'u1'): discoveryv1.EndpointSlice => ({
   metadata: { name, labels: { a: '1' }, ownerReferences: [{ ...OWNER, uid }] },
   addressType: 'IPv4',
   ports,
-  endpoints: ids.split("").map((id) => endpoint(id)),
+  endpoints: ids.split('').map((id) => endpoint(id)),
 });
 const ids = ({ endpoints = [] }: discoveryv1.EndpointSlice): string =>
   endpoints.map(({ targetRef }) => targetRef?.uid ?? '').join('');

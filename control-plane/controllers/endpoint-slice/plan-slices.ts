@@ -173,7 +173,8 @@ function changedSlice(
   return { ...newSlice(group, endpoints, metadata), metadata: { ...slice.metadata, ...withoutName(metadata) } };
 }
 
-function withoutName({ generateName: _, ...rest }: SliceInput['metadata'] = {}): SliceInput['metadata'] {
+function withoutName(metadata: SliceInput['metadata'] = {}): SliceInput['metadata'] {
+  const { generateName: _generateName, ...rest } = metadata;
   return rest;
 }
 

@@ -44,6 +44,10 @@ export interface AgentConfig {
   readonly resyncMs: number;
   readonly leaseRenewMs: number;
   readonly leaseDurationSeconds: number;
+  /** Seconds after the last renewal at which stateful pods end by themselves; undefined: never. */
+  readonly deadManSeconds: number | undefined;
+  /** A hardware watchdog that goes along with it; empty for none. */
+  readonly deadManDevice: string;
   readonly imageGc: { readonly highPercent: number; readonly lowPercent: number; readonly everyMs: number };
   readonly logRotation: { readonly maxBytes: number; readonly maxFiles: number; readonly everyMs: number };
   readonly maxParallelPulls: number;
@@ -132,6 +136,18 @@ const OPTIONS = {
     default: '10',
     parse: integer(1, 86_400),
   },
+  'dead-man': {
+    value: 'off|SECONDS',
+    help: 'end stateful pods so long after the last heartbeat that arrived, so that another node may have them',
+    default: 'off',
+    parse: (value: string) => (value === 'off' ? undefined : deadManSeconds(value)),
+  },
+  'dead-man-device': {
+    value: 'FILE',
+    help: 'hardware watchdog that resets the machine when the dead-man cannot, such as /dev/watchdog',
+    default: '',
+    parse: text,
+  },
   'image-gc-high-percent': {
     value: 'N',
     help: 'disk use above which unused images go',
@@ -177,6 +193,13 @@ export function parseConfig(args: readonly string[]): AgentConfig {
   if (values['image-gc-low-percent'] > values['image-gc-high-percent']) {
     throw new ConfigError(['option --image-gc-low-percent must not be above --image-gc-high-percent']);
   }
+  const deadMan = values['dead-man'];
+  if (deadMan !== undefined && deadMan * 1000 < 3 * values['lease-renew']) {
+    throw new ConfigError(['option --dead-man must leave time for three heartbeats (--lease-renew)']);
+  }
+  if (deadMan === undefined && values['dead-man-device'] !== '') {
+    throw new ConfigError(['option --dead-man-device goes with --dead-man SECONDS']);
+  }
   const data = join(values.root, 'var/lib/skiff');
   return Object.freeze({
     root: values.root,
@@ -197,6 +220,8 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     resyncMs: values.resync,
     leaseRenewMs: values['lease-renew'],
     leaseDurationSeconds: values['lease-duration-seconds'],
+    deadManSeconds: deadMan,
+    deadManDevice: values['dead-man-device'],
     imageGc: {
       highPercent: values['image-gc-high-percent'],
       lowPercent: values['image-gc-low-percent'],
@@ -211,6 +236,12 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     teardown: values.teardown,
     help: values.help,
   });
+}
+
+function deadManSeconds(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) < 5)
+    throw new Error('must be off, or a number of seconds from 5 to 99999');
+  return Number(value);
 }
 
 function nodeName(value: string): string {

@@ -3,6 +3,7 @@
  * policy, DNS, ingress, the dead-man: each is one of these, made in `main.ts` and run by `agent.ts`.
  */
 import type { corev1 } from '../../proto/index.ts';
+import type { LeaseCompanion } from '../node/node-lease.ts';
 
 /** A condition of the Node that a feature vouches for. */
 export interface FeatureCondition {
@@ -34,6 +35,8 @@ export interface NodeFeature {
   refusesStart?(pod: corev1.Pod): string | undefined;
   /** Takes pods out of services. */
   readonly withdrawal?: ServiceWithdrawal;
+  /** Goes along with each renewal of the node's lease. */
+  readonly renewals?: LeaseCompanion;
   /** With the agent stopped: removes everything it ever made on this machine. Idempotent; rejects with what stayed. */
   teardown?(): Promise<void>;
 }

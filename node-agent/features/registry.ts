@@ -3,6 +3,7 @@ import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EventSink } from '../../lib/events.ts';
 import type { AgentConfig } from '../config.ts';
+import { createDeadMan } from '../dead-man/create-dead-man.ts';
 import { createClusterDns } from '../dns/dns-server.ts';
 import { createIngress } from '../ingress/ingress.ts';
 import { createPodRoutes } from '../network/routes/pod-routes.ts';
@@ -36,4 +37,5 @@ export const FEATURES: readonly FeatureFactory[] = [
   createClusterDns,
   createIngress,
   createNetworkPolicy,
+  createDeadMan,
 ];

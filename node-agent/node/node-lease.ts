@@ -8,6 +8,23 @@ import type { AgentLog } from '../pods/environment.ts';
 /** Where node leases live. */
 export const LEASE_NAMESPACE = 'kube-node-lease';
 
+/** Goes along with the renewals. */
+export interface LeaseCompanion {
+  /**
+   * Called before each renewal is sent, which waits for it: must settle within a few seconds, and never reject. One renewal at a
+   * time.
+   */
+  beforeRenewal(signal: AbortSignal): Promise<PreparedRenewal>;
+}
+
+/** One renewal of a companion. */
+export interface PreparedRenewal {
+  /** What the Lease's annotations are to say; an undefined value takes one away. */
+  readonly annotations: Readonly<Record<string, string | undefined>>;
+  /** The server has taken it. Without this call it may have been taken or not. Must not throw. */
+  readonly renewed: () => void;
+}
+
 /** What the heartbeat is made of. */
 export interface NodeLeaseOptions {
   readonly client: ResourceClient;
@@ -20,6 +37,7 @@ export interface NodeLeaseOptions {
   readonly onRecovered: () => void;
   readonly renewEveryMs: number;
   readonly durationSeconds: number;
+  readonly companions?: readonly LeaseCompanion[];
 }
 
 /** Renews until aborted; never rejects. */
@@ -52,21 +70,51 @@ async function renew(
 ): Promise<coordinationv1.Lease> {
   const { client, clock, node, durationSeconds } = options;
   const at = { namespace: LEASE_NAMESPACE, name: node };
+  const prepared = await Promise.all((options.companions ?? []).map((companion) => companion.beforeRenewal(signal)));
+  const said = Object.assign({}, ...prepared.map(({ annotations }) => annotations)) as PreparedRenewal['annotations'];
   const spec = {
     holderIdentity: node,
     leaseDurationSeconds: durationSeconds,
     renewTime: rfc3339Micro(clock.now()),
   };
-  let lease = held;
-  if (lease === undefined) {
-    try {
-      lease = await client.get(KINDS.Lease, at, signal);
-    } catch (err) {
-      if (!hasReason(err, 'NotFound')) throw err;
-      const owner = options.owner();
-      const metadata = { ...at, ...(owner === undefined ? {} : { ownerReferences: [owner] }) };
-      return client.create(KINDS.Lease, { metadata, spec }, { signal });
-    }
+  const lease = held ?? (await findLease(client, at, signal));
+  const { metadata = at } = lease ?? {};
+  const annotations = annotated(lease?.metadata?.annotations, said);
+  const owner = options.owner();
+  const written =
+    lease === undefined
+      ? await client.create(
+          KINDS.Lease,
+          { metadata: { ...at, annotations, ...(owner === undefined ? {} : { ownerReferences: [owner] }) }, spec },
+          { signal },
+        )
+      : await client.update(
+          KINDS.Lease,
+          { ...lease, metadata: { ...metadata, annotations }, spec: { ...lease.spec, ...spec } },
+          { signal },
+        );
+  for (const { renewed } of prepared) renewed();
+  return written;
+}
+
+async function findLease(
+  client: ResourceClient,
+  at: { readonly namespace: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<coordinationv1.Lease | undefined> {
+  try {
+    return await client.get(KINDS.Lease, at, signal);
+  } catch (err) {
+    if (hasReason(err, 'NotFound')) return undefined;
+    throw err;
   }
-  return client.update(KINDS.Lease, { ...lease, spec: { ...lease.spec, ...spec } }, { signal });
+}
+
+/** The annotations with what is to be said; what others say stays. */
+function annotated(
+  present: Readonly<Record<string, string>> | undefined,
+  said: PreparedRenewal['annotations'],
+): Record<string, string> {
+  const all: Record<string, string | undefined> = { ...present, ...said };
+  return Object.fromEntries(Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
 }

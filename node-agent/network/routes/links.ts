@@ -75,8 +75,8 @@ export function linksOf(entries: readonly Json[]): readonly LocalLink[] {
   });
 }
 
-/** Of `ip -j -4 -d route show`. */
-export function routesOf(entries: readonly Json[]): readonly LocalRoute[] {
+/** Of `ip -j -4 -d route show`, which leaves out the protocol that it was asked for: then `protocol`. */
+export function routesOf(entries: readonly Json[], protocol = ''): readonly LocalRoute[] {
   return entries.flatMap((entry) => {
     const dst = text(entry.dst);
     if (dst === undefined) return [];
@@ -86,7 +86,7 @@ export function routesOf(entries: readonly Json[]): readonly LocalRoute[] {
         dst,
         dev: text(entry.dev),
         gateway: text(entry.gateway),
-        protocol: text(entry.protocol) ?? '',
+        protocol: text(entry.protocol) ?? protocol,
         scope: text(entry.scope) ?? 'global',
         src: text(entry.prefsrc),
         onlink: flagsOf(entry).includes('onlink'),

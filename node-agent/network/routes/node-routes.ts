@@ -80,7 +80,7 @@ export class NodeRoutes {
     return {
       links: linksOf(addresses),
       kernel: {
-        routes: routesOf(routes),
+        routes: routesOf(routes, String(ROUTE_PROTOCOL)),
         vxlans: tunnels,
         neighbours: neighboursOf(neighbours),
         forwarding: table === undefined ? [] : documents(table.stdout).flatMap(forwardingOf),

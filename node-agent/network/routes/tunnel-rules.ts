@@ -3,9 +3,9 @@ import type { RuleTable } from '../../rules/rule-table.ts';
 import { VXLAN_ID, VXLAN_PORT } from './changes.ts';
 import type { WantedVxlan } from './plan.ts';
 
-const PEERS = 'tunnel_peers';
-const INPUT = 'tunnel_in';
-const FORWARD = 'tunnel_forward';
+const PEERS = 'vx_peers';
+const INPUT = 'vx_input';
+const FORWARD = 'vx_forward';
 
 /** Where VXLAN's segment number stands, in bits from the beginning of the UDP header, and how long it is. */
 const SEGMENT = '@th,96,24';
@@ -37,7 +37,7 @@ export class TunnelRules {
       return true;
     }
     const foreign = `udp dport ${VXLAN_PORT} ${SEGMENT} ${VXLAN_ID} ip saddr != @${PEERS} drop`;
-    this.#table.chain(INPUT, [foreign], { type: 'filter', hook: 'input', priority: 'filter' });
+    this.#table.chain(INPUT, [foreign], { type: 'filter', hook: 'input', priority: 'filter - 15' });
     const clamp = 'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu';
     const both = [`oifname "${vxlan.name}" ${clamp}`, `iifname "${vxlan.name}" ${clamp}`];
     this.#table.chain(FORWARD, both, { type: 'filter', hook: 'forward', priority: 'mangle' });

@@ -1,6 +1,7 @@
 /** What the cluster's names are made of, indexed so that every question is a few look-ups whatever the number of services. */
 import { isIP } from 'node:net';
 import type { corev1, discoveryv1 } from '../../proto/index.ts';
+import { AddressIndex } from './address-index.ts';
 
 /** One address behind a service. */
 export interface ZoneEndpoint {
@@ -19,11 +20,11 @@ export class ZoneData {
   /** service → slice → object. */
   readonly #slices = new Map<string, Map<string, discoveryv1.EndpointSlice>>();
   readonly #namespaces = new Set<string>();
-  /** Address → services that have it, and → services that have an endpoint there, with in how many slices. */
-  readonly #byClusterIp = new Map<string, Map<string, number>>();
-  readonly #byEndpoint = new Map<string, Map<string, number>>();
-  /** Address → namespaces of the pods that have it, with how many. */
-  readonly #pods = new Map<string, Map<string, number>>();
+  /** Services by their own addresses, and by those of their endpoints. */
+  readonly #byClusterIp = new AddressIndex();
+  readonly #byEndpoint = new AddressIndex();
+  /** Namespaces of the pods with an address. */
+  readonly #pods = new AddressIndex();
   readonly #knowsPods: () => boolean;
 
   /** `knowsPods` tells whether pods that are not here do not exist. */
@@ -63,17 +64,17 @@ export class ZoneData {
 
   /** The services with that cluster address. */
   servicesAt(ip: string): corev1.Service[] {
-    return this.#objects(this.#byClusterIp.get(ip));
+    return this.#objects(this.#byClusterIp.at(ip));
   }
 
   /** The services with an endpoint at that address, ready or not. */
   servicesBehind(ip: string): corev1.Service[] {
-    return this.#objects(this.#byEndpoint.get(ip));
+    return this.#objects(this.#byEndpoint.at(ip));
   }
 
   /** Whether a pod of that namespace has the address; null when nobody knows yet. */
   hasPod(namespace: string, ip: string): boolean | null {
-    if (this.#pods.get(ip)?.has(namespace) === true) return true;
+    if (this.#pods.has(ip, namespace)) return true;
     return this.#knowsPods() ? false : null;
   }
 
@@ -89,7 +90,7 @@ export class ZoneData {
     this.deleteService(service);
     const key = keyOf(service);
     this.#services.set(key, service);
-    for (const ip of clusterIps(service)) count(this.#byClusterIp, ip, key, 1);
+    for (const ip of clusterIps(service)) this.#byClusterIp.add(ip, key);
   }
 
   deleteService(service: corev1.Service): void {
@@ -97,7 +98,7 @@ export class ZoneData {
     const known = this.#services.get(key);
     if (known === undefined) return;
     this.#services.delete(key);
-    for (const ip of clusterIps(known)) count(this.#byClusterIp, ip, key, -1);
+    for (const ip of clusterIps(known)) this.#byClusterIp.remove(ip, key);
   }
 
   putSlice(slice: discoveryv1.EndpointSlice): void {
@@ -105,10 +106,10 @@ export class ZoneData {
     const name = slice.metadata?.name ?? '';
     const slices = this.#slices.get(service) ?? new Map<string, discoveryv1.EndpointSlice>();
     const known = slices.get(name);
-    if (known !== undefined) this.#countEndpoints(known, service, -1);
+    if (known !== undefined) for (const ip of addressesOf(known)) this.#byEndpoint.remove(ip, service);
     slices.set(name, slice);
     this.#slices.set(service, slices);
-    this.#countEndpoints(slice, service, 1);
+    for (const ip of addressesOf(slice)) this.#byEndpoint.add(ip, service);
   }
 
   deleteSlice(slice: discoveryv1.EndpointSlice): void {
@@ -116,17 +117,17 @@ export class ZoneData {
     const slices = this.#slices.get(service);
     const known = slices?.get(slice.metadata?.name ?? '');
     if (slices === undefined || known === undefined) return;
-    this.#countEndpoints(known, service, -1);
+    for (const ip of addressesOf(known)) this.#byEndpoint.remove(ip, service);
     slices.delete(slice.metadata?.name ?? '');
     if (slices.size === 0) this.#slices.delete(service);
   }
 
   putPod(pod: corev1.Pod): void {
-    this.#countPod(pod, 1);
+    for (const ip of podIps(pod)) this.#pods.add(ip, pod.metadata?.namespace ?? '');
   }
 
   deletePod(pod: corev1.Pod): void {
-    this.#countPod(pod, -1);
+    for (const ip of podIps(pod)) this.#pods.remove(ip, pod.metadata?.namespace ?? '');
   }
 
   /** Everything names are made of but the pods, to be kept in a file. */
@@ -138,19 +139,19 @@ export class ZoneData {
     };
   }
 
-  #objects(keys: ReadonlyMap<string, number> | undefined): corev1.Service[] {
-    return [...(keys?.keys() ?? [])].flatMap((key) => this.#services.get(key) ?? []);
+  #objects(keys: readonly string[]): corev1.Service[] {
+    return keys.flatMap((key) => this.#services.get(key) ?? []);
   }
+}
 
-  #countEndpoints(slice: discoveryv1.EndpointSlice, service: string, by: number): void {
-    for (const endpoint of slice.endpoints ?? [])
-      for (const ip of endpoint.addresses ?? []) count(this.#byEndpoint, ip, service, by);
-  }
+function addressesOf({ endpoints = [] }: discoveryv1.EndpointSlice): string[] {
+  return endpoints.flatMap(({ addresses = [] }) => addresses);
+}
 
-  #countPod({ metadata, status }: corev1.Pod, by: number): void {
-    const ips = new Set([status?.podIP ?? '', ...(status?.podIPs ?? []).map(({ ip }) => ip ?? '')]);
-    for (const ip of ips) if (ip !== '') count(this.#pods, ip, metadata?.namespace ?? '', by);
-  }
+function podIps({ status }: corev1.Pod): Set<string> {
+  const ips = new Set([status?.podIP ?? '', ...(status?.podIPs ?? []).map(({ ip }) => ip ?? '')]);
+  ips.delete('');
+  return ips;
 }
 
 /** `namespace/name`. */
@@ -175,13 +176,4 @@ export function nameOfAddress(ip: string): string {
 
 function serviceOf({ metadata }: discoveryv1.EndpointSlice): string {
   return `${metadata?.namespace}/${metadata?.labels?.[SERVICE_LABEL] ?? ''}`;
-}
-
-function count(index: Map<string, Map<string, number>>, key: string, value: string, by: number): void {
-  const values = index.get(key) ?? new Map<string, number>();
-  const next = (values.get(value) ?? 0) + by;
-  if (next > 0) values.set(value, next);
-  else values.delete(value);
-  if (values.size === 0) index.delete(key);
-  else index.set(key, values);
 }

@@ -183,11 +183,18 @@ class NetworkPolicyFeature implements NodeFeature {
   }
 
   /** Resolves at the next news, when something came into force, after `limitMs`, or when `signal` aborts. */
-  async #woken(signal: AbortSignal, limitMs = RESYNC_MS): Promise<void> {
-    const enough = new AbortController();
-    const wake = (): void => enough.abort();
-    this.#waiting.add(wake);
-    await sleep(this.#clock, limitMs, AbortSignal.any([signal, enough.signal]));
-    this.#waiting.delete(wake);
+  #woken(signal: AbortSignal, limitMs = RESYNC_MS): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        cancel();
+        signal.removeEventListener('abort', finish);
+        this.#waiting.delete(finish);
+        resolve();
+      };
+      const cancel = this.#clock.setTimer(finish, limitMs);
+      signal.addEventListener('abort', finish, { once: true });
+      this.#waiting.add(finish);
+      if (signal.aborted) finish();
+    });
   }
 }

@@ -1,4 +1,5 @@
 /** NetworkPolicy in a real kernel: a node's rules between pods of its own, the outside and the node itself. */
+import { setMaxListeners } from 'node:events';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
@@ -31,6 +32,7 @@ describe.skipIf(reason !== null)(`network policies in the kernel${reason === nul
 
   const start = (): void => {
     const stopping = new AbortController();
+    setMaxListeners(0, stopping.signal);
     const view = clusterView({ client, clock: systemClock, log });
     const table = new NftTable({ name: 'skt', clock: systemClock, enter: world.enterNode });
     const place = { name: 'n1', bridge: world.bridge };

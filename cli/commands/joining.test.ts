@@ -72,6 +72,12 @@ describe('node', () => {
       'node/r1 cordoned\nnode "r1" removed\nNow, on its machine: skiff leave. Until then its agent would register it again.\n',
     );
     await cli.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'r2' } });
+    await cli.apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'stranded' },
+      spec: { nodeName: 'r2', containers: [{ name: 'c', image: 'busybox' }] },
+    });
     await cli.patchStatus('nodes', 'r2', readiness('Unknown', 'silent since noon'));
     const refused = await cli.run(['node', 'rm', 'r2']);
     expect(refused.stderr).toContain(
@@ -84,5 +90,9 @@ describe('node', () => {
     });
     expect(stdout).toContain('node "r2" removed\n');
     expect((await cli.run(['get', 'node', 'r2'])).stderr).toContain('not found');
+    await cli.ok('delete', 'pod', 'stranded', '--force', '--grace-period=0').catch(() => {});
+    await cli.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'r3' } });
+    await cli.patchStatus('nodes', 'r3', readiness('False', 'it has left'));
+    expect(await cli.ok('node', 'rm', 'r3')).toContain('node "r3" removed\nShould its machine come back');
   });
 });

@@ -71,7 +71,8 @@ async function removeNode(session: Session, found: JsonObject, options: DrainOpt
   const name = nameOf(found);
   const dryRun = dryRunOf(options);
   const { ready, message } = readinessOf(found);
-  if (!ready && options.force !== true) {
+  const { items: pods } = await api.list({ resource: 'pods' }, { fieldSelector: `spec.nodeName=${name}` });
+  if (!ready && pods.length > 0 && options.force !== true) {
     throw new CliError(`node "${name}" does not answer, so its pods cannot be stopped in order: ${message}`, {
       hint:
         'If its machine is off for good, or its pods may be lost: add --force.\n' +
@@ -80,7 +81,8 @@ async function removeNode(session: Session, found: JsonObject, options: DrainOpt
   }
   await setUnschedulable(session, [found], true, options);
   if (ready) await drain(session, name, options);
-  else terminal.stderr.write(`Warning: node "${name}" does not answer: it is not drained, its pods are given up\n`);
+  else if (pods.length > 0)
+    terminal.stderr.write(`Warning: node "${name}" does not answer: it is not drained, its pods are given up\n`);
   const suffix = { none: '', client: ' (dry run)', server: ' (server dry run)' }[dryRun];
   if (dryRun !== 'client') {
     await api.delete({ resource: 'nodes', name }, { dryRun: dryRun === 'server' });

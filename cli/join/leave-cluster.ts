@@ -17,8 +17,8 @@ import { nodeFiles, readServers } from './node-files.ts';
 const ASK_TIMEOUT_MS = 2000;
 
 /**
- * Says good-bye, the agent being stopped: sets the Node not Ready, so that nobody waits for signs of life that will not come, and
- * the name is free at once. Resolves to whether the cluster still has the Node; undefined when that cannot be learnt now.
+ * Says good-bye, the agent being stopped: sets the Node not Ready and deletes its pods, which have ended, so that nobody
+ * waits for signs of life that will not come, and the name is free at once. Resolves to whether the cluster still has the Node; undefined when that cannot be learnt now.
  */
 export async function sayGoodbye(
   cluster: LocalCluster,
@@ -43,16 +43,32 @@ export async function sayGoodbye(
     const target = { resource: 'nodes', name: cluster.nodeName };
     const { object } = await api.get(target);
     const body = { status: { conditions: conditionsAfter(object, nowMs) } };
-    await api
-      .patch({ ...target, subresource: 'status' }, { type: 'strategic', patch: JSON.stringify(body) })
-      // The server finds out by itself, a little later.
-      .catch(() => {});
+    // What fails of this the servers find out by themselves, later.
+    const patch = { type: 'strategic', patch: JSON.stringify(body) } as const;
+    await api.patch({ ...target, subresource: 'status' }, patch).catch(() => {});
+    await forgetPods(api, cluster.nodeName).catch(() => {});
     return true;
   } catch (err) {
     return hasReason(err, 'NotFound') ? false : undefined;
   } finally {
     connection?.close();
   }
+}
+
+/** Every pod of this node has been stopped: the node itself may say so, and stateful ones start elsewhere without waiting. */
+async function forgetPods(api: ApiClient, nodeName: string): Promise<void> {
+  const { items } = await api.list({ apiVersion: 'v1', kind: 'Pod' }, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const forget = (pod: JsonObject): Promise<unknown> =>
+    api.delete(
+      {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        namespace: textAt(pod, 'metadata', 'namespace'),
+        name: textAt(pod, 'metadata', 'name'),
+      },
+      { gracePeriodSeconds: 0 },
+    );
+  await Promise.allSettled(items.map(forget));
 }
 
 /** The conditions of a node that has left: Ready is false, the others are as they were. */

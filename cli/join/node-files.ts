@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { caPin, writePair } from '../../lib/pki.ts';
+import { caPin } from '../../lib/pki.ts';
 import { NODE_USER_PREFIX } from '../../lib/pki-names.ts';
 import type { ClusterLayout } from '../cluster/layout.ts';
 import type { NodeCredentials } from './request-certificate.ts';
@@ -74,7 +74,8 @@ export function writeNodeFiles(layout: ClusterLayout, { ca, certificate, key, se
   mkdirSync(files.agentDir, { recursive: true, mode: 0o700 });
   writeWhole(files.ca, ca);
   writeWhole(files.servers, `${JSON.stringify({ servers })}\n`);
-  writePair(files.base, { cert: certificate, key });
+  writeWhole(`${files.base}.key`, key, 0o600);
+  writeWhole(`${files.base}.crt`, certificate);
 }
 
 /** Takes them away again. */
@@ -84,8 +85,9 @@ export function removeNodeFiles(layout: ClusterLayout): void {
   rmSync(layout.pkiDir, { recursive: true, force: true });
 }
 
-function writeWhole(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text, { mode: 0o644 });
+function writeWhole(file: string, text: string, mode = 0o644): void {
+  rmSync(`${file}.new`, { force: true });
+  writeFileSync(`${file}.new`, text, { mode, flag: 'wx' });
   renameSync(`${file}.new`, file);
 }
 

@@ -39,7 +39,8 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
   });
 
   test('replicas are spread over them, and each is reached from each by its address', async () => {
-    const script = 'mkdir -p /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www';
+    const script =
+      'trap "exit 0" TERM; mkdir -p /www; hostname >/www/index.html; httpd -p 8080 -h /www; while :; do sleep 1000 & wait; done';
     await apply(server, sleepers('web', 6, { container: { command: ['sh', '-c', script] } }));
     const pods = await waitReady(server, 'app=web', 6);
     expect(new Set(pods.map(({ spec }) => spec.nodeName)).size).toBe(3);

@@ -26,10 +26,10 @@ const { root, place, port } = JSON.parse(process.argv[2] ?? '{}') as {
   readonly place: NodePlace;
   readonly port: number;
 };
-/** Time passes twenty times as fast for waits longer than a second: resyncs and checks come soon. */
+/** Time passes twenty times as fast for waits of a second and more: resyncs and checks come soon. */
 const clock: Clock = {
   ...systemClock,
-  setTimer: (callback, delayMs) => systemClock.setTimer(callback, delayMs > 1_500 ? delayMs / 20 : delayMs),
+  setTimer: (callback, delayMs) => systemClock.setTimer(callback, delayMs >= 1_000 ? delayMs / 20 : delayMs),
 };
 const stop = new AbortController();
 const log = { debug: () => undefined, info: () => undefined, warn: note, error: note };

@@ -297,5 +297,5 @@ function addressLines(ip: string): string {
 }
 
 function shIn(netns: string, script: string): string {
-  return execFileSync('nsenter', [`--net=${netns}`, 'sh', '-ec', script], { encoding: 'utf8' });
+  return execFileSync('nsenter', [`--net=${netns}`, 'sh', '-ec', script], { encoding: 'utf8', stdio: 'pipe' });
 }

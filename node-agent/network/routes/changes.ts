@@ -23,6 +23,8 @@ export interface NetworkChanges {
   readonly links: readonly string[];
   readonly forwarding: readonly string[];
   readonly routes: readonly string[];
+  /** A tunnel that nothing needs goes once routes lead elsewhere. */
+  readonly last: readonly string[];
 }
 
 /** The smallest change. Touches nothing that is not ours: routes of another protocol, links of another name or kind. */
@@ -31,21 +33,21 @@ export function changesTo(wanted: WantedNetwork, kernel: KernelNetwork, self: Ro
   const { vxlan } = wanted;
   const fresh = vxlan !== undefined && (had === undefined || !isSameTunnel(vxlan, had));
   const links: string[] = [];
-  if (had !== undefined && (vxlan === undefined || fresh)) links.push(`link del ${self.vxlan}`);
+  if (had !== undefined && fresh) links.push(`link del ${self.vxlan}`);
   if (vxlan !== undefined && fresh) links.push(...makeTunnel(vxlan));
   if (vxlan !== undefined && !fresh && had !== undefined) {
     if (had.mtu !== vxlan.mtu) links.push(`link set ${vxlan.name} mtu ${vxlan.mtu}`);
     if (!had.up) links.push(`link set ${vxlan.name} up`);
   }
   // Whatever hung on a device that goes has gone with it.
-  const gone = had !== undefined && (vxlan === undefined || fresh);
-  const kept = { ...kernel, forwarding: gone ? [] : kernel.forwarding };
+  const gone = had !== undefined && fresh;
   const onTunnel = kernel.neighbours.filter(({ dev }) => dev === self.vxlan && !gone);
   const routes = kernel.routes.filter((route) => isOurs(route, self) && !(gone && route.dev === self.vxlan));
   return {
     links,
-    forwarding: forwardingChanges(vxlan, kept.forwarding),
+    forwarding: forwardingChanges(vxlan, gone ? [] : kernel.forwarding),
     routes: [...neighbourChanges(vxlan, onTunnel), ...routeChanges(wanted.routes, routes)],
+    last: had !== undefined && vxlan === undefined ? [`link del ${self.vxlan}`] : [],
   };
 }
 

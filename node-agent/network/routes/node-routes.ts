@@ -56,7 +56,7 @@ export class NodeRoutes {
     const changes = changesTo(wanted, kernel, this.#self);
     await this.#apply(changes, signal);
     if (nodes !== undefined) this.#settle(wanted, links);
-    return { wanted, changed: changes.links.length + changes.forwarding.length + changes.routes.length };
+    return { wanted, changed: Object.values(changes).flat().length };
   }
 
   /** Removes everything that was ever made. Idempotent. */
@@ -89,12 +89,13 @@ export class NodeRoutes {
   }
 
   /** Where to, before the way there: a route is there only once the frame has somewhere to go. */
-  async #apply({ links, forwarding, routes }: NetworkChanges, signal?: AbortSignal): Promise<void> {
+  async #apply({ links, forwarding, routes, last }: NetworkChanges, signal?: AbortSignal): Promise<void> {
     // A line that fails does not keep the others from being tried.
     const steps = [
       ['ip', ['-force', '-batch', '-'], links],
       ['bridge', ['-force', '-batch', '-'], forwarding],
       ['ip', ['-force', '-batch', '-'], routes],
+      ['ip', ['-batch', '-'], last],
     ] as const;
     const problems: unknown[] = [];
     for (const [program, args, lines] of steps) {

@@ -120,7 +120,7 @@ export class PeerCheck {
   }
 
   async #checkOne({ gateway, port }: Peer, signal: AbortSignal): Promise<string | undefined> {
-    const { clock, connect: tryOnce = connectOnce } = this.#options;
+    const { clock, connect: tryOnce = connectBy(clock) } = this.#options;
     if ((await tryOnce(gateway, port, signal)) === undefined) return undefined;
     await sleep(clock, AGAIN_MS, signal);
     return signal.aborted ? undefined : tryOnce(gateway, port, signal);
@@ -145,22 +145,25 @@ function whenAborted(signal: AbortSignal, callback: () => void): void {
 }
 
 /** A refusal is an answer too: the packets went there and came back. */
-const connectOnce: Connect = (host, port, signal) =>
-  new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const finish = (why: string | undefined): void => {
-      signal.removeEventListener('abort', onAbort);
-      socket.destroy();
-      resolve(why);
-    };
-    const onAbort = (): void => finish(undefined);
-    socket.setTimeout(CONNECT_MS, () => finish(`no answer within ${CONNECT_MS / 1000} s`));
-    socket.once('connect', () => finish(undefined));
-    socket.once('error', (err: NodeJS.ErrnoException) =>
-      finish(err.code === 'ECONNREFUSED' ? undefined : describe(err)),
-    );
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
+const connectBy =
+  (clock: Clock): Connect =>
+  (host, port, signal) =>
+    new Promise((resolve) => {
+      const socket = connect({ host, port });
+      const cancel = clock.setTimer(() => finish(`no answer within ${CONNECT_MS / 1000} s`), CONNECT_MS);
+      const finish = (why: string | undefined): void => {
+        cancel();
+        signal.removeEventListener('abort', onAbort);
+        socket.destroy();
+        resolve(why);
+      };
+      const onAbort = (): void => finish(undefined);
+      socket.once('connect', () => finish(undefined));
+      socket.once('error', (err: NodeJS.ErrnoException) =>
+        finish(err.code === 'ECONNREFUSED' ? undefined : describe(err)),
+      );
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
 
 const REASONS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to host',

@@ -4,6 +4,7 @@ import { errorMessage } from './errors.ts';
 /** The Debian package that has a program, for error messages. */
 export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   apt: 'apt',
+  arping: 'iputils-arping',
   busybox: 'busybox-static',
   bridge: 'containernetworking-plugins',
   conmon: 'conmon',

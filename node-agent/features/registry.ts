@@ -6,6 +6,7 @@ import type { AgentConfig } from '../config.ts';
 import { createDeadMan } from '../dead-man/create-dead-man.ts';
 import { createClusterDns } from '../dns/dns-server.ts';
 import { createIngress } from '../ingress/ingress.ts';
+import { createLoadBalancer } from '../load-balancer/announcer.ts';
 import { createPodRoutes } from '../network/routes/pod-routes.ts';
 import type { AgentLog } from '../pods/environment.ts';
 import { createNetworkPolicy } from '../policy/network-policy.ts';
@@ -38,4 +39,5 @@ export const FEATURES: readonly FeatureFactory[] = [
   createIngress,
   createNetworkPolicy,
   createDeadMan,
+  createLoadBalancer,
 ];

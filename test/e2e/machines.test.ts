@@ -154,6 +154,18 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
     const pods = await waitReady(server, 'app=web', 9);
     expect(pods.some(({ spec }) => spec.nodeName === 'node-3')).toBe(true);
   });
+
+  test('what ran on a machine that leaves runs elsewhere at once, and its node is removed without force', async () => {
+    const leaving = machines.machine(2);
+    const { stdout } = await leaving.ok(['leave', ...leaving.world]);
+    expect(stdout).toContain('Node node-3 is still listed in the cluster.');
+    const { items } = await server.json<{ items: readonly PodJson[] }>('pods', '--field-selector=spec.nodeName=node-3');
+    expect(items).toEqual([]);
+    expect((await server.ok(['get', 'nodes'])).stdout).toMatch(/node-3 +NotReady/);
+    await waitReady(server, 'app=web', 9);
+    expect((await server.ok(['node', 'rm', 'node-3'])).stdout).toMatch(/^node "node-3" removed$/m);
+    await machines.untilReady('node-1', 'node-2');
+  });
 });
 
 interface NodeJson {

@@ -11,6 +11,10 @@ export interface DescribeInput {
   readonly events: readonly JsonObject[];
   /** Objects that belong together with this one: what it owns, directly or not, and what owns it. */
   readonly relatives: readonly JsonObject[];
+  /** The node of a pod that is being deleted, where it may be read. */
+  readonly node?: JsonObject;
+  /** The lease of that node, or of the node that is described. */
+  readonly lease?: JsonObject;
   readonly nowMs: number;
 }
 

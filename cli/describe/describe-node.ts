@@ -12,9 +12,12 @@ import {
   timeAndAge,
 } from './common.ts';
 import { block, field, formatDescription, present } from './description.ts';
+import { leaseField, waitingPods } from './fencing.ts';
 
 /** Everything about a node. `relatives` are the pods on it. */
-export function describeNode({ object: node, events, relatives, nowMs }: DescribeInput): string {
+export function describeNode(input: DescribeInput): string {
+  const { object: node, events, relatives, nowMs } = input;
+  const waiting = waitingPods(input);
   const pods = relatives.filter((pod) => !['Succeeded', 'Failed'].includes(textAt(pod, 'status', 'phase')));
   const taints = listAt(node, 'spec', 'taints').map((taint) => {
     const value = textAt(taint, 'value');
@@ -34,6 +37,7 @@ export function describeNode({ object: node, events, relatives, nowMs }: Describ
         field('CreationTimestamp', timeAndAge(textAt(node, 'metadata', 'creationTimestamp'), nowMs)),
         field('Taints', taints),
         field('Unschedulable', textAt(node, 'spec', 'unschedulable') || 'false'),
+        leaseField(input),
         field('PodCIDR', textAt(node, 'spec', 'podCIDR')),
         field(
           'Addresses',
@@ -45,6 +49,7 @@ export function describeNode({ object: node, events, relatives, nowMs }: Describ
       ]),
     ),
     block('Conditions', conditionLines(node)),
+    ...(waiting.length === 0 ? [] : [block('Stateful pods that wait for a proof of their death', waiting)]),
     block(`Pods (${pods.length} in total)`, podLines(pods, nowMs)),
     block('Allocated resources', allocatedLines(node, pods)),
     block('Events', eventLines(events, nowMs)),

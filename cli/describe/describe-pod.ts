@@ -12,11 +12,14 @@ import {
   timeAndAge,
 } from './common.ts';
 import { block, type Field, field, formatDescription, present } from './description.ts';
+import { waitingFor } from './fencing.ts';
 import { ownershipLines } from './ownership.ts';
 import { whyNotReady } from './why-not-ready.ts';
 
 /** Everything about a pod. */
-export function describePod({ object: pod, events, relatives, nowMs }: DescribeInput): string {
+export function describePod(input: DescribeInput): string {
+  const { object: pod, events, relatives, nowMs } = input;
+  const waits = waitingFor(input);
   const why = whyNotReady(pod, events);
   const node = textAt(pod, 'spec', 'nodeName');
   const hostIp = textAt(pod, 'status', 'hostIP');
@@ -37,6 +40,7 @@ export function describePod({ object: pod, events, relatives, nowMs }: DescribeI
     field('Reason', textAt(pod, 'status', 'reason')),
     field('Message', textAt(pod, 'status', 'message')),
     why.length === 0 ? undefined : field('Why Not Ready', why),
+    waits.length === 0 ? undefined : field('Waiting For', waits),
     field('IP', textAt(pod, 'status', 'podIP')),
     field('Controlled By', controllerOf(pod)),
   ]);

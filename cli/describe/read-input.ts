@@ -1,6 +1,6 @@
 import { hasReason } from '../../lib/errors.ts';
 import type { apiv1 } from '../../proto/api.ts';
-import type { ApiClient } from '../api/api-client.ts';
+import type { ApiClient, ResourceTarget } from '../api/api-client.ts';
 import { lastSeen } from '../commands/events.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { textAt } from '../resources/fields.ts';
@@ -12,11 +12,38 @@ export async function readInput(
   { object, identity }: { readonly object: JsonObject; readonly identity: apiv1.ObjectIdentity },
   options: { readonly showEvents: boolean; readonly nowMs: number },
 ): Promise<DescribeInput> {
-  const [events, relatives] = await Promise.all([
+  const [events, relatives, place] = await Promise.all([
     options.showEvents ? readEvents(api, object) : [],
     readRelatives(api, object, identity),
+    readPlace(api, object, identity),
   ]);
-  return { object, events, relatives, nowMs: options.nowMs };
+  return { object, events, relatives, ...place, nowMs: options.nowMs };
+}
+
+/** The machine's lease, and for a pod that is being deleted its node: they say whether it waits for the machine. */
+async function readPlace(
+  api: ApiClient,
+  object: JsonObject,
+  { kind = '' }: apiv1.ObjectIdentity,
+): Promise<Pick<DescribeInput, 'node' | 'lease'>> {
+  const leaseOf = (name: string) => readIfAllowed(api, { resource: 'leases', namespace: 'kube-node-lease', name });
+  if (kind === 'Node') {
+    const lease = await leaseOf(textAt(object, 'metadata', 'name'));
+    return lease === undefined ? {} : { lease };
+  }
+  const name = textAt(object, 'spec', 'nodeName');
+  if (kind !== 'Pod' || name === '' || textAt(object, 'metadata', 'deletionTimestamp') === '') return {};
+  const [node, lease] = await Promise.all([readIfAllowed(api, { resource: 'nodes', name }), leaseOf(name)]);
+  return { ...(node === undefined ? {} : { node }), ...(lease === undefined ? {} : { lease }) };
+}
+
+async function readIfAllowed(api: ApiClient, target: ResourceTarget): Promise<JsonObject | undefined> {
+  try {
+    return (await api.get(target)).object;
+  } catch (err) {
+    if (hasReason(err, 'NotFound', 'Forbidden')) return undefined;
+    throw err;
+  }
 }
 
 async function readEvents(api: ApiClient, object: JsonObject): Promise<readonly JsonObject[]> {

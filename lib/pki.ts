@@ -152,7 +152,10 @@ export function caPin(pem: string): string {
 /** From when to when a certificate of this cluster is meant to be used: its first moment stands well before it was made. */
 export function certificateLife(pem: string): { readonly madeAtMs: number; readonly endsAtMs: number } {
   const { validFrom: from, validTo } = new X509Certificate(pem);
-  return { madeAtMs: Date.parse(from) + BACKDATED_MS, endsAtMs: Date.parse(validTo) };
+  const [startsAtMs, endsAtMs] = [Date.parse(from), Date.parse(validTo)];
+  // A person's own certificate may start when it was made.
+  const madeAtMs = startsAtMs + BACKDATED_MS < endsAtMs ? startsAtMs + BACKDATED_MS : startsAtMs;
+  return { madeAtMs, endsAtMs };
 }
 
 /** Addresses of this machine that others may use: all but loopback and link-local ones. */

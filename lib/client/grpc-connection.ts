@@ -39,16 +39,26 @@ const KEEPALIVE_TIMEOUT_MS = 8_000;
 /** Calls over one or several servers. Connects on first use; {@link close} ends it. */
 export class GrpcConnection {
   readonly #options: ConnectionOptions;
-  readonly #credentials: ChannelCredentials;
+  #credentials: ChannelCredentials;
   readonly #clients = new Map<string, Client>();
+  /** Calls under way on each client. */
+  readonly #calls = new Map<Client, number>();
+  /** Clients with credentials that have been replaced; closed when their last call ends. */
+  readonly #retired = new Set<Client>();
   #current = 0;
   #closed = false;
 
   constructor(options: ConnectionOptions) {
     if (options.endpoints.length === 0) throw new Error('a connection needs at least one endpoint');
     this.#options = options;
-    const { ca, key, cert } = options;
-    this.#credentials = ChannelCredentials.createSsl(Buffer.from(ca), Buffer.from(key), Buffer.from(cert));
+    this.#credentials = credentialsOf(options);
+  }
+
+  /** Makes new connections with another certificate from now on. Calls under way end on the connection they have. */
+  useCredentials(credentials: Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>): void {
+    this.#credentials = credentialsOf(credentials);
+    for (const client of this.#clients.values()) this.#retire(client);
+    this.#clients.clear();
   }
 
   /**
@@ -64,6 +74,7 @@ export class GrpcConnection {
     const { signal } = options;
     signal?.throwIfAborted();
     const deadline = Date.now() + (options.timeoutMs ?? this.#options.callTimeoutMs ?? 30_000);
+    this.#begin(client);
     return new Promise((resolve, reject) => {
       const call = client.makeUnaryRequest(
         method.path,
@@ -72,6 +83,7 @@ export class GrpcConnection {
         request,
         { deadline },
         (err, reply) => {
+          this.#end(client);
           signal?.removeEventListener('abort', cancel);
           if (err === null && reply !== undefined) resolve(reply);
           else if (signal?.aborted) reject(signal.reason as Error);
@@ -97,6 +109,7 @@ export class GrpcConnection {
       if (signal?.aborted) return;
       throw err;
     }
+    this.#begin(opened.client);
     const call: ClientReadableStream<Reply> = opened.client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
@@ -115,6 +128,7 @@ export class GrpcConnection {
     } finally {
       signal?.removeEventListener('abort', cancel);
       call.cancel();
+      this.#end(opened.client);
     }
   }
 
@@ -126,8 +140,27 @@ export class GrpcConnection {
   /** Closes all connections; calls under way fail. */
   close(): void {
     this.#closed = true;
-    for (const client of this.#clients.values()) client.close();
+    for (const client of [...this.#clients.values(), ...this.#retired]) client.close();
     this.#clients.clear();
+    this.#retired.clear();
+  }
+
+  #begin(client: Client): void {
+    this.#calls.set(client, (this.#calls.get(client) ?? 0) + 1);
+  }
+
+  #end(client: Client): void {
+    const left = (this.#calls.get(client) ?? 1) - 1;
+    if (left > 0) this.#calls.set(client, left);
+    else {
+      this.#calls.delete(client);
+      if (this.#retired.delete(client)) client.close();
+    }
+  }
+
+  #retire(client: Client): void {
+    if (this.#calls.has(client)) this.#retired.add(client);
+    else client.close();
   }
 
   /** The first endpoint, from the one in use on, whose connection is up or comes up. */
@@ -203,6 +236,10 @@ export class GrpcConnection {
     if (err === null) return new ApiError('InternalError', `${endpoint} gave no reply`);
     return statusToApiError(err, endpoint);
   }
+}
+
+function credentialsOf({ ca, key, cert }: Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>): ChannelCredentials {
+  return ChannelCredentials.createSsl(Buffer.from(ca), Buffer.from(key), Buffer.from(cert));
 }
 
 /** grpc-js's connectivity state and status codes, as numbers: const enums do not survive isolated modules. */

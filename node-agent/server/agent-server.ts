@@ -3,7 +3,7 @@
  * root can open.
  */
 import { X509Certificate } from 'node:crypto';
-import { chmod, readFile, rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
 import {
   Server,
   ServerCredentials,
@@ -16,6 +16,8 @@ import { agentv1, peersv1, streamsv1 } from '../../proto/index.ts';
 import type { AgentServing } from '../agent.ts';
 import type { AgentConfig } from '../config.ts';
 import type { ServiceWithdrawal } from '../features/node-feature.ts';
+import { NodeCertificate } from '../identity/node-certificate.ts';
+import { servingCredentials } from '../identity/serving-credentials.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { nodePaths } from '../paths.ts';
 import type { AgentLog } from '../pods/environment.ts';
@@ -35,6 +37,8 @@ export interface AgentServerOptions {
   readonly images: ImageStore;
   readonly log: AgentLog;
   readonly imagesChanged: () => void;
+  /** What it serves with; the files of the config as they are, unless given. */
+  readonly identity?: NodeCertificate;
   /** What sends to pods from this node, for the agents of others that ask. */
   readonly withdrawals?: readonly ServiceWithdrawal[];
 }
@@ -47,7 +51,11 @@ export async function startAgentServer(options: AgentServerOptions, signal: Abor
   const streams = new Server(SERVER_OPTIONS);
   streams.addService(streamsv1.StreamsService, streamHandlers(options));
   streams.addService(peersv1.PeersService, peersHandlers(options.withdrawals ?? [], isNode));
-  const port = await bind(streams, `${bracketed(config.listen.host)}:${config.listen.port}`, await credentials(config));
+  const port = await bind(
+    streams,
+    `${bracketed(config.listen.host)}:${config.listen.port}`,
+    servingCredentials(options.identity ?? NodeCertificate.read(config)),
+  );
   const local = new Server(SERVER_OPTIONS);
   local.addService(agentv1.ImagesService, imageHandlers(images, imagesChanged));
   const { socket } = nodePaths(config.root);
@@ -65,15 +73,6 @@ export async function startAgentServer(options: AgentServerOptions, signal: Abor
     else signal.addEventListener('abort', close, { once: true });
   });
   return { port, done };
-}
-
-async function credentials(config: AgentConfig): Promise<ServerCredentials> {
-  const [ca, cert, key] = await Promise.all([
-    readFile(config.caFile),
-    readFile(config.certFile),
-    readFile(config.keyFile),
-  ]);
-  return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], true);
 }
 
 function bind(server: Server, address: string, creds: ServerCredentials): Promise<number> {

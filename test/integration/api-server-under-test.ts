@@ -28,20 +28,26 @@ export class ServerUnderTest {
   readonly root: string;
   readonly #ports: readonly [number, number];
   readonly #parts: Partial<ServerParts>;
+  readonly #extraArgs: readonly string[];
   #stop = new AbortController();
   #server: RunningServer | undefined;
   #connections: GrpcConnection[] = [];
 
-  private constructor(root: string, ports: readonly [number, number], parts: Partial<ServerParts>) {
+  private constructor(
+    root: string,
+    ports: readonly [number, number],
+    { parts, args }: { readonly parts: Partial<ServerParts>; readonly args: readonly string[] },
+  ) {
     this.root = root;
+    this.#extraArgs = args;
     this.#ports = ports;
     this.#parts = parts;
   }
 
-  /** Starts etcd and the server. */
-  static async start(parts: Partial<ServerParts> = {}): Promise<ServerUnderTest> {
+  /** Starts etcd and the server, with further options. */
+  static async start(parts: Partial<ServerParts> = {}, args: readonly string[] = []): Promise<ServerUnderTest> {
     const root = mkdtempSync(join(tmpdir(), 'skiff-api-'));
-    const under = new ServerUnderTest(root, [await freePort(), await freePort()], parts);
+    const under = new ServerUnderTest(root, [await freePort(), await freePort()], { parts, args });
     try {
       await under.boot();
     } catch (err) {
@@ -55,7 +61,7 @@ export class ServerUnderTest {
   async boot(): Promise<void> {
     const [client, peer] = this.#ports;
     const args = ['--root', this.root, '--listen', '127.0.0.1:0', '--etcd-client-port', `${client}`];
-    const config = readServerConfig([...args, '--etcd-peer-port', `${peer}`]);
+    const config = readServerConfig([...args, '--etcd-peer-port', `${peer}`, ...this.#extraArgs]);
     const log = pino({ level: process.env.SKIFF_TEST_LOG ?? 'silent' });
     const parts: ServerParts = {
       openBackend: openEtcdBackend,

@@ -9,19 +9,40 @@ interface AuthenticatedCall {
 
 /**
  * Who makes a call, by the certificate of its connection, which the TLS layer has verified against the cluster's CA.
- * Throws `Unauthorized` without one.
+ * Throws `Unauthorized` without one, and once it has ended.
  */
 export function callerOf(call: AuthenticatedCall): Caller {
+  const { caller, endsAtMs } = certifiedCaller(call);
+  // A connection outlives the certificate it was made with; what is asked over it must not.
+  if (endsAtMs < Date.now()) {
+    const ended = new Date(endsAtMs).toISOString().replace('.000Z', 'Z');
+    throw new ApiError('Unauthorized', `Unauthorized: the certificate of "${caller.user}" ended at ${ended}`);
+  }
+  return caller;
+}
+
+/** When the certificate of a call's connection ends, milliseconds since the epoch. */
+export function certificateEnd(call: AuthenticatedCall): number {
+  return certifiedCaller(call).endsAtMs;
+}
+
+/** A caller, and until when its certificate says so. */
+interface CertifiedCaller {
+  readonly caller: Caller;
+  readonly endsAtMs: number;
+}
+
+function certifiedCaller(call: AuthenticatedCall): CertifiedCaller {
   // Reading a certificate takes 30 µs, and a connection's never changes: once for each connection is enough.
   const session = sessionOf(call as CallInternals);
   const known = session === undefined ? undefined : callers.get(session);
   if (known !== undefined) return known;
-  const caller = readCaller(call);
-  if (session !== undefined) callers.set(session, caller);
-  return caller;
+  const read = readCaller(call);
+  if (session !== undefined) callers.set(session, read);
+  return read;
 }
 
-const callers = new WeakMap<object, Caller>();
+const callers = new WeakMap<object, CertifiedCaller>();
 
 /** What grpc-js keeps in a call: calls wrapped in calls around an HTTP/2 stream. Not its public interface. */
 interface CallInternals {
@@ -37,13 +58,14 @@ function sessionOf(call: CallInternals): object | undefined {
   return inner?.stream?.session ?? undefined;
 }
 
-function readCaller(call: AuthenticatedCall): Caller {
+function readCaller(call: AuthenticatedCall): CertifiedCaller {
   const certificate = call.getAuthContext()?.sslPeerCertificate;
   const user = first(certificate?.subject?.CN);
   if (certificate === undefined || user === '') {
     throw new ApiError('Unauthorized', 'Unauthorized: the connection has no client certificate of this cluster');
   }
-  return { user, groups: all(certificate.subject?.O), internal: false };
+  const caller = { user, groups: all(certificate.subject?.O), internal: false };
+  return { caller, endsAtMs: Date.parse(certificate.valid_to) };
 }
 
 function first(value: string | string[] | undefined): string {

@@ -10,7 +10,7 @@ import { ApiError, errorMessage } from '../../../lib/errors.ts';
 import { UnknownKindError } from '../../resources/registry.ts';
 import { AccessRefused } from '../authorization/check-access.ts';
 import type { Caller } from '../request/caller.ts';
-import { callerOf } from './authenticate.ts';
+import { callerOf, certificateEnd } from './authenticate.ts';
 import { toServiceError } from './status.ts';
 import { giveUp, StalledReader, written } from './write-reply.ts';
 
@@ -132,12 +132,24 @@ export function streaming<Request>(
     const onCancelled = (): void => cancel.abort();
     call.on('cancelled', onCancelled);
     env.stopping.addEventListener('abort', onCancelled, { once: true });
-    const context = { caller: callerOf(call), signal: cancel.signal };
-    const run = (): Promise<void> => pump(call, () => verb(decoded(call.request), context), cancel.signal);
+    const run = async (): Promise<void> => {
+      const context = { caller: callerOf(call), signal: cancel.signal };
+      return pump(call, () => verb(decoded(call.request), context), cancel.signal);
+    };
+    let expired = false;
+    const stopExpiry = atEnd(certificateEndOf(call), () => {
+      expired = true;
+      endWithError(
+        call,
+        new ApiError('ServiceUnavailable', 'the certificate of this connection has ended: call again'),
+      );
+      cancel.abort();
+    });
     run()
       .catch((err: unknown) => withNewKinds(env, err).then(run))
       .then(
         () => {
+          if (expired) return;
           if (env.stopping.aborted) endWithError(call, new ApiError('ServiceUnavailable', 'the server is stopping'));
           else call.end();
         },
@@ -151,8 +163,32 @@ export function streaming<Request>(
           }
         },
       )
-      .finally(() => env.stopping.removeEventListener('abort', onCancelled));
+      .finally(() => {
+        stopExpiry();
+        env.stopping.removeEventListener('abort', onCancelled);
+      });
   };
+}
+
+/** Longest time a timer can wait: longer streams are asked about when they are opened anew. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls `act` at a time, unless the function returned is called first. */
+function atEnd(endsAtMs: number, act: () => void): () => void {
+  const leftMs = endsAtMs - Date.now();
+  if (!(leftMs <= MAX_TIMER_MS)) return () => undefined;
+  const timer = setTimeout(act, Math.max(0, leftMs));
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+function certificateEndOf(call: Parameters<typeof callerOf>[0]): number {
+  try {
+    return certificateEnd(call);
+  } catch {
+    // Whoever has none is refused as a caller.
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 async function pump<Request>(

@@ -1,0 +1,26 @@
+import { GrpcConnection } from '../../lib/client/grpc-connection.ts';
+import { systemClock } from '../../lib/clock.ts';
+import type { AgentLog } from '../pods/environment.ts';
+import { type IdentityFiles, NodeCertificate } from './node-certificate.ts';
+import { renewCertificates } from './renew-certificate.ts';
+
+/** How the agent calls the servers, as the node. */
+export interface CertifiedConnection {
+  readonly identity: NodeCertificate;
+  readonly connection: GrpcConnection;
+  /** Settles when `signal` has aborted. */
+  readonly renewing: Promise<void>;
+}
+
+/** Connects to the servers with the node's certificate, and keeps renewing it until `signal` aborts. Throws when its files cannot be used. */
+export function certifiedConnection(
+  config: IdentityFiles & { readonly nodeName: string },
+  { endpoints, log }: { readonly endpoints: readonly string[]; readonly log: AgentLog },
+  signal: AbortSignal,
+): CertifiedConnection {
+  const identity = NodeCertificate.read(config);
+  const connection = new GrpcConnection({ endpoints, ...identity.current });
+  identity.onChange((credentials) => connection.useCredentials(credentials));
+  const renewing = renewCertificates({ node: config.nodeName, identity, connection, clock: systemClock, log }, signal);
+  return { identity, connection, renewing };
+}

@@ -34,7 +34,7 @@ describe.skipIf(!hasBusybox)('demo images (need busybox-static)', () => {
 
   it('are refused when there is no recipe', async () => {
     await expect(buildDemoImages({ outDir, names: ['postgres:16'] })).rejects.toThrow(
-      'recipes for busybox, hello, nginx only',
+      'recipes for busybox, hello, nginx, redis, guestbook only',
     );
   });
 });

@@ -40,9 +40,7 @@ export async function redisImages(references: readonly string[]): Promise<ImageS
 async function redisLayer(): Promise<LayerFile[]> {
   return [
     hostFile(PROGRAM, { debianPackage: PACKAGE }),
-    hostFile('/usr/bin/redis-cli', { debianPackage: 'redis-tools' }),
     ...(await sharedLibraries(PROGRAM)),
-    ...(await sharedLibraries('/usr/bin/redis-cli')),
     { kind: 'directory', path: 'data', mode: 0o777 },
   ];
 }

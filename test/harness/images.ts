@@ -45,6 +45,11 @@ export function busyboxArchive(): string {
   return archive(['busybox']);
 }
 
+/** An OCI archive of a recipe or of single references; see build/demo-images. */
+export function imageArchive(...names: readonly string[]): string {
+  return archive(names);
+}
+
 async function load(cluster: TestCluster, path: string): Promise<void> {
   await cluster.ok(['image', 'load', path, '--socket', cluster.path('run/skiff/agent.sock')]);
 }

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { type CliResult, runSkiff } from '../../test/harness/run-skiff.ts';
 import { unitName, unitText } from './systemd-units.ts';
 
 const facts = { root: '/', bin: '/opt/skiff/bin', node: process.execPath, nodeFlags: ['--max-semi-space-size=1'] };
@@ -36,5 +37,31 @@ test.skipIf(!analyze)(`systemd accepts both units${analyze ? '' : ' (skipped: ne
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('install writes units below another root without starting them, prints them, and takes them away', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'skiff-install-'));
+  const install = (...args: readonly string[]): Promise<CliResult> =>
+    runSkiff(['install', '--agent', '--root', root, '--node-name', 'pi', ...args]);
+  const file = join(root, 'etc/systemd/system/skiff-agent.service');
+  try {
+    const printed = await install('--print');
+    expect(printed.stdout).toContain(`# ${file}\n[Unit]\nDescription=Skiff node agent\n`);
+    expect(existsSync(file)).toBe(false);
+    if (process.getuid?.() !== 0) return;
+    const { code, stdout } = await install('--option=--log-level=debug');
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout:
+        `${file} written, not started: it lies below ${root}\n` +
+        'Where systemd runs: systemctl daemon-reload && systemctl enable --now skiff-agent.service\n' +
+        'The agent starts when this machine has joined: skiff join …\n',
+    });
+    expect(readFileSync(file, 'utf8')).toMatch(/^ExecStart=.* agent --root .* --node-name pi .* --log-level=debug$/m);
+    expect((await install('--remove')).stdout).toBe(`${file} removed; containers run on\n`);
+    expect((await install('--remove')).stdout).toBe(`${file} is not there\n`);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
   }
 });

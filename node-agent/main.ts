@@ -1,7 +1,6 @@
 /** `skiff agent`: runs the pods of this machine. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GrpcConnection } from '../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../lib/client/grpc-resource-client.ts';
 import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -15,6 +14,7 @@ import { type AgentConfig, helpText, parseConfig } from './config.ts';
 import { clusterView } from './features/cluster-view.ts';
 import type { NodePlace } from './features/node-feature.ts';
 import { FEATURES } from './features/registry.ts';
+import { certifiedConnection } from './identity/certified-connection.ts';
 import { pooledMountTool } from './images/mount-tool.ts';
 import { OverlayImageStore } from './images/overlay-image-store.ts';
 import { SkopeoRegistry } from './images/skopeo-registry.ts';
@@ -90,17 +90,19 @@ function machineParts(config: AgentConfig, log: Logger, { place, table }: NodeGr
 
 async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Promise<number> {
   const onStep = config.traceFile === undefined ? undefined : fileTrace(config.traceFile);
-  const connection = new GrpcConnection({ endpoints: serversOf(config), ...readCredentials(config) });
+  const restart = new AbortController();
+  const stop = AbortSignal.any([signal, restart.signal]);
+  const endpoints = serversOf(config);
+  const { identity, connection, renewing } = certifiedConnection(config, { endpoints, log }, stop);
   const client = new GrpcResourceClient(connection);
   const { data } = nodePaths(config.root);
   const file = factsFile(data);
   const { nodeName: node, labels } = config;
   const facts = await clusterFacts({ connection, client, clock: systemClock, log, node, labels, file }, signal);
   const events = new EventRecorder({ client, component: 'kubelet', host: node, log });
-  const restart = new AbortController();
-  const stop = AbortSignal.any([signal, restart.signal]);
   const recording = events.run(stop);
   const features = nodeFeatures({ config, facts, client, events, log });
+  const peers = new GrpcPeerAgents(() => identity.current);
   const parts = machineParts(config, log, features, onStep);
   await runAgent(
     config,
@@ -110,7 +112,7 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
       ...(onStep === undefined ? {} : tracePorts({ ...parts, client }, onStep)),
       events,
       place: features.place,
-      features,
+      features: { ...features, peers },
       onOtherRange: (podCidr) => {
         log.error(
           { node, had: facts.podCidr, has: podCidr },
@@ -121,12 +123,15 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
       },
       version: typeof SKIFF_VERSION === 'undefined' ? 'dev' : `v${SKIFF_VERSION}`,
       serve: (workers, imagesChanged) =>
-        startAgentServer({ config, workers, imagesChanged, withdrawals: features.withdrawals, ...parts }, stop),
+        startAgentServer(
+          { config, workers, imagesChanged, withdrawals: features.withdrawals, identity, ...parts },
+          stop,
+        ),
     },
     stop,
   );
-  await recording;
-  features.peers.close();
+  await Promise.all([recording, renewing]);
+  peers.close();
   connection.close();
   return restart.signal.aborted ? 1 : 0;
 }
@@ -170,7 +175,6 @@ function nodeFeatures({ config, facts, client, events, log }: FeatureSources) {
     view,
     place,
     table,
-    peers: new GrpcPeerAgents(() => readCredentials(config)),
     withdrawals: list.flatMap(({ withdrawal }) => withdrawal ?? []),
     rules: (signal: AbortSignal) => table.run(signal),
     onChanged: (listener: () => void) => void listeners.add(listener),
@@ -185,16 +189,4 @@ function serversOf({ servers, serversFile }: AgentConfig): readonly string[] {
   if (saved.servers === undefined || saved.servers.length === 0)
     throw new Error(`Cannot read ${serversFile}: it names no servers`);
   return saved.servers;
-}
-
-function readCredentials({ caFile, certFile, keyFile }: AgentConfig): { ca: string; cert: string; key: string } {
-  return { ca: readCredential(caFile), cert: readCredential(certFile), key: readCredential(keyFile) };
-}
-
-function readCredential(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (err) {
-    throw new Error(`Cannot read the certificate file ${file}: ${errorMessage(err)}`, { cause: err });
-  }
 }

@@ -7,6 +7,8 @@ import { customResourceDefinitionController } from './custom-resource-definition
 import { deploymentController } from './deployment/deployment.ts';
 import { disruptionController } from './disruption/disruption.ts';
 import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
+import { endpointSliceMirroringController } from './endpoint-slice-mirroring/endpoint-slice-mirroring.ts';
+import { endpointsController } from './endpoints/endpoints.ts';
 import { fencingController } from './fencing/fencing.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { ingressStatusController } from './ingress-status/ingress-status.ts';
@@ -36,6 +38,8 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   disruptionController,
   ingressStatusController,
   endpointSliceController,
+  endpointsController,
+  endpointSliceMirroringController,
   apiEndpointsController,
   loadBalancerController,
 ];

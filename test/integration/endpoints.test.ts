@@ -1,6 +1,8 @@
 /** The endpoints of services over the simulated cluster: what the controllers make of pods that come, change and go. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { endpointSliceController } from '../../control-plane/controllers/endpoint-slice/endpoint-slice.ts';
+import { endpointSliceMirroringController } from '../../control-plane/controllers/endpoint-slice-mirroring/endpoint-slice-mirroring.ts';
+import { endpointsController } from '../../control-plane/controllers/endpoints/endpoints.ts';
 import { type corev1, type discoveryv1, KINDS } from '../../proto/index.ts';
 import { SimulatedCluster } from './controllers-harness.ts';
 
@@ -10,7 +12,9 @@ describe('endpoints of services', () => {
   let cluster: SimulatedCluster;
 
   beforeEach(async () => {
-    cluster = new SimulatedCluster({ controllers: [endpointSliceController] });
+    cluster = new SimulatedCluster({
+      controllers: [endpointSliceController, endpointsController, endpointSliceMirroringController],
+    });
     await cluster.start({ kubelet: false });
   });
   afterEach(() => cluster.stop());
@@ -96,6 +100,59 @@ describe('endpoints of services', () => {
     await cluster.until(() => slices().length === 0, 'no slice');
     await cluster.client.update(KINDS.Service, { ...now, spec: web });
     await until('10.42.0.1');
+  });
+
+  const legacy = (name = 'web'): string =>
+    cluster.client
+      .peek(KINDS.Endpoints)
+      .filter(({ metadata }) => metadata?.name === name)
+      .flatMap(({ subsets = [] }) => subsets)
+      .map(({ addresses = [], notReadyAddresses = [], ports = [] }) => {
+        const list = (all: corev1.EndpointAddress[]): string => all.map(({ ip }) => ip).join(',');
+        return `${list(addresses)} not ${list(notReadyAddresses)} at ${ports.map(({ port }) => port).join()}`;
+      })
+      .join('; ');
+
+  test('are in Endpoints, too, which go with the service', async () => {
+    await makePod(2);
+    await makePod(1, { ready: false });
+    await makePod(3);
+    await makeService(web);
+    await cluster.until(() => legacy() === '10.42.0.2,10.42.0.3 not 10.42.0.1 at 8080', 'the Endpoints', 2_000);
+    // One that is going takes no traffic, and is not named.
+    await cluster.client.delete(KINDS.Pod, { namespace: 'default', name: 'p3' });
+    await cluster.until(() => legacy() === '10.42.0.2 not 10.42.0.1 at 8080', 'the Endpoints without it', 2_000);
+    const [object] = cluster.client.peek(KINDS.Endpoints);
+    await cluster.client.update(KINDS.Endpoints, { ...object, subsets: [] });
+    await cluster.until(() => legacy() === '10.42.0.2 not 10.42.0.1 at 8080', 'repaired Endpoints', 2_000);
+    await cluster.client.delete(KINDS.Service, { namespace: 'default', name: 'web' });
+    await cluster.until(() => cluster.client.peek(KINDS.Endpoints).length === 0, 'no Endpoints', 2_000);
+  });
+
+  test('written by hand as Endpoints are mirrored into slices', async () => {
+    await makeService({ ports: [{ port: 80 }] });
+    const metadata = { name: 'web', namespace: 'default' };
+    const ports = [{ port: 5432, protocol: 'TCP' }];
+    const made = await cluster.client.create(KINDS.Endpoints, {
+      metadata,
+      subsets: [{ addresses: [{ ip: '192.0.2.7' }], notReadyAddresses: [{ ip: '192.0.2.8' }], ports }],
+    });
+    await until('192.0.2.7 192.0.2.8!');
+    expect(slices()[0]).toMatchObject({
+      ports: [{ name: '', port: 5432 }],
+      metadata: {
+        labels: { 'endpointslice.kubernetes.io/managed-by': 'endpointslicemirroring-controller.k8s.io' },
+        ownerReferences: [{ kind: 'Endpoints', name: 'web' }],
+      },
+    });
+    const next = await cluster.client.update(KINDS.Endpoints, {
+      ...made,
+      subsets: [{ addresses: [{ ip: '192.0.2.8' }], ports }],
+    });
+    await until('192.0.2.8');
+    const labels = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
+    await cluster.client.update(KINDS.Endpoints, { ...next, metadata: { ...next.metadata, labels } });
+    await cluster.until(() => slices().length === 0, 'no slice', 2_000);
   });
 
   test('250 pods are three slices, and one pod less is one write', async () => {

@@ -155,6 +155,7 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
       onRecovered: () => statuses.retryNow(),
       renewEveryMs: config.leaseRenewMs,
       durationSeconds: config.leaseDurationSeconds,
+      companions: features?.list.flatMap(({ renewals }) => renewals ?? []) ?? [],
     },
     signal,
   );

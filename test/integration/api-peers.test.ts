@@ -1,5 +1,6 @@
 /** Pods as the nodes of a cluster see each other's: the subresource `peers`. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LocalResourceClient } from '../../control-plane/api/local-client.ts';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
 import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
@@ -103,6 +104,8 @@ describe.skipIf(apiUnavailable() !== undefined)('peers', () => {
     const { items } = await client.list<corev1.Pod>(KINDS.Pod, { ...SELECT, namespace: 'peers' });
     expect(plain(items)).toEqual([expect.objectContaining(shown('listed'))]);
     expect(JSON.stringify(items)).not.toMatch(/PASSWORD|secret|once|managedFields/);
+    const local = new LocalResourceClient(under.server.services, 'system:test');
+    expect(plain((await local.list(KINDS.Pod, { ...SELECT, namespace: 'peers' })).items)).toEqual(plain(items));
     const reply = await connection.unary(ResourcesService.list, {
       target: { apiVersion: 'v1', kind: 'Pod', subresource: 'peers' },
       output: apiv1.Output.JSON,
@@ -123,7 +126,8 @@ describe.skipIf(apiUnavailable() !== undefined)('peers', () => {
       }
     })();
     const watching = eventsUntilGone(client, resourceVersion, 'a');
-    const second = eventsUntilGone(client, resourceVersion, 'a');
+    const local = new LocalResourceClient(under.server.services, 'system:test');
+    const second = eventsUntilGone(local, resourceVersion, 'a');
     await live(client);
     const expected = ['ADDED a - a', 'MODIFIED a 10.42.0.9 a', 'MODIFIED a 10.42.0.9 b', 'DELETED a 10.42.0.9 b'];
     expect(await watching).toEqual(expected);

@@ -40,14 +40,24 @@ export interface NodeLeaseOptions {
   readonly companions?: readonly LeaseCompanion[];
 }
 
+/**
+ * Of the lease's duration, the part one renewal may take: a connection that swallows everything must leave time for another try.
+ * After a failure the next try comes sooner by the second number.
+ */
+const RENEWAL_SHARE = 0.5;
+const SOONER_AFTER_FAILURE = 3;
+
 /** Renews until aborted; never rejects. */
 export async function renewNodeLease(options: NodeLeaseOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, renewEveryMs } = options;
   let held: coordinationv1.Lease | undefined;
   let failing = false;
   while (!signal.aborted) {
+    const late = new AbortController();
+    const limitMs = options.durationSeconds * 1000 * RENEWAL_SHARE;
+    const cancel = clock.setTimer(() => late.abort(new Error(`no answer within ${limitMs} ms`)), limitMs);
     try {
-      held = await renew(options, held, signal);
+      held = await renew(options, held, AbortSignal.any([signal, late.signal]));
       if (failing) {
         log.info({ node: options.node }, 'lease renewed again');
         options.onRecovered();
@@ -58,8 +68,10 @@ export async function renewNodeLease(options: NodeLeaseOptions, signal: AbortSig
       if (signal.aborted) return;
       if (!failing) log.warn({ node: options.node, err }, 'lease not renewed');
       failing = true;
+    } finally {
+      cancel();
     }
-    await sleep(clock, renewEveryMs, signal);
+    await sleep(clock, failing ? renewEveryMs / SOONER_AFTER_FAILURE : renewEveryMs, signal);
   }
 }
 

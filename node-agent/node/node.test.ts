@@ -206,8 +206,19 @@ describe('a node at the API', () => {
     await clock.advance(9000);
     expect(renewTime()).toBe(second);
     undo();
-    await clock.advance(3000);
-    expect(renewTime()).not.toBe(second);
+    await clock.advance(1000);
+    const third = renewTime();
+    expect(third).not.toBe(second);
     expect(recovered).toBe(1);
+    // A connection that swallows everything: the next try does not wait for it for long.
+    const update = api.update.bind(api);
+    api.update = (_type, _object, options) =>
+      new Promise((_, reject) => {
+        options?.signal?.addEventListener('abort', () => reject(options.signal?.reason as Error));
+      });
+    await clock.advance(4000);
+    api.update = update;
+    await clock.advance(6000);
+    expect(renewTime()).not.toBe(third);
   });
 });

@@ -22,7 +22,7 @@ import { ZoneSource } from './zone-source.ts';
 
 const DNS_PORT = 53;
 const RETRY_MS = 1000;
-/** The address is looked for this often while all is well: somebody may have made the bridge anew. */
+/** Somebody may have made the bridge anew. */
 const CHECK_MS = 15_000;
 const CONDITION = 'ClusterDNSReady';
 const STARTING: FeatureCondition = {
@@ -37,20 +37,22 @@ export type DnsParts = Pick<FeatureParts, 'place' | 'client' | 'events' | 'clock
   readonly view: ConstructorParameters<typeof ZoneSource>[0];
 };
 
-/** Makes the feature. */
-export function createClusterDns(parts: DnsParts): NodeFeature {
-  return new ClusterDns(parts);
+/** Makes the feature. The address is looked for every `checkMs` while all is well. */
+export function createClusterDns(parts: DnsParts, { checkMs = CHECK_MS } = {}): NodeFeature {
+  return new ClusterDns(parts, checkMs);
 }
 
 class ClusterDns implements NodeFeature {
   readonly name = 'cluster-dns';
   readonly #parts: DnsParts;
+  readonly #checkMs: number;
   readonly #source: ZoneSource;
   #config: DnsConfig = NO_DNS_CONFIG;
   #condition: FeatureCondition = STARTING;
 
-  constructor(parts: DnsParts) {
+  constructor(parts: DnsParts, checkMs: number) {
     this.#parts = parts;
+    this.#checkMs = checkMs;
     this.#source = new ZoneSource(parts.view, join(parts.place.dataDir, 'dns', 'zone.json'));
   }
 
@@ -118,7 +120,7 @@ class ClusterDns implements NodeFeature {
     const respond = resolver.respond.bind(resolver);
     const listeners: { udp?: Listener; tcp?: Listener } = {};
     while (!signal.aborted) {
-      let pauseMs = CHECK_MS;
+      let pauseMs = this.#checkMs;
       try {
         if (address === place.dnsAddress) await this.#keepAddress();
         listeners.udp ??= await listenUdp(address, DNS_PORT, respond);

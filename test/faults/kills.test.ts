@@ -10,7 +10,8 @@ import { waitFor } from '../harness/wait.ts';
 
 const reason = clusterUnavailable();
 const PODS = 20;
-const ROUNDS = 10;
+/** Kills of each program; ten with SKIFF_KILL_ROUNDS=10, as a soak. */
+const ROUNDS = Number(process.env.SKIFF_KILL_ROUNDS ?? 4);
 
 describe.skipIf(reason !== undefined)(
   `nothing is lost when a part is killed${reason ? ` (skipped: ${reason})` : ''}`,

@@ -9,7 +9,7 @@ import { isKept, programLog, programPid } from './programs.ts';
 const STEP_TIMEOUT_MS = 180_000;
 const POLL_MS = 50;
 /** A program that was started this often without success says why in its log; waiting longer tells nothing more. */
-const MOST_STARTS = 5;
+const MOST_STARTS = 4;
 
 /** Asks `probe` until it returns undefined; what it returns or throws is why not yet. Throws a {@link CliError} with the log's end. */
 export async function awaitProgram(
@@ -42,7 +42,12 @@ export async function awaitProgram(
 
 function failure(cluster: LocalCluster, name: KeptName, because: string): CliError {
   const { where, tail } = programLog(cluster, name);
-  return new CliError(`Cannot start the ${name}: ${because}`, {
+  // What a program says last when it gives up is meant for people; the rest of the log is for who looks further.
+  const said = tail
+    .split('\n')
+    .findLast((line) => line.startsWith('error: '))
+    ?.slice('error: '.length);
+  return new CliError(`Cannot start the ${name}: ${because}${said === undefined ? '' : `: ${said}`}`, {
     hint: `The end of ${where}:\n${tail === '' ? '(empty)' : tail}`,
   });
 }

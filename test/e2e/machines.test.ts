@@ -143,6 +143,18 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
     }
   });
 
+  test('a network of the machine that overlaps the cluster is named, and leaving undoes the try', async () => {
+    const fresh = machines.machine(2);
+    const link = 'ip link add home type bridge && ip addr add 10.42.200.1/24 dev home && ip link set home up';
+    expect((await fresh.command(['sh', '-c', link])).stderr).toBe('');
+    expect(await refused(fresh, await machines.joinLine())).toMatch(
+      /^error: Cannot start the agent: it keeps ending: .*10\.42\.0\.0\/16 overlaps 10\.42\.200\.0\/24 of home .*\n[\s\S]*To take this machine back out: skiff leave\n$/,
+    );
+    await fresh.ok(['leave', ...fresh.world]);
+    await fresh.command(['ip', 'link', 'del', 'home']);
+    expect(existsSync(fresh.path('var/lib/skiff'))).toBe(false);
+  });
+
   test('the machine comes back under its name and takes its share again', async () => {
     const back = machines.machine(2);
     const { code, stdout, stderr } = await machines.join(back, await machines.joinLine());

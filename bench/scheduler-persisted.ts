@@ -13,7 +13,8 @@ const PODS = Number(process.argv[3] ?? 20_000);
 const AT_ONCE = 256;
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-const under = await ServerUnderTest.start();
+// Every node has a range of addresses: more than the default has room for.
+const under = await ServerUnderTest.start({}, ['--cluster-cidr', '10.64.0.0/10']);
 const client = new LocalResourceClient(under.server.services, 'system:kube-scheduler');
 
 async function createAll<T extends KubeObject>(

@@ -44,6 +44,7 @@ const network = createCniNetwork({
   serviceCidr: place.serviceCidr,
   nodeIps: place.ips,
   prefix: place.linkPrefix,
+  table,
 });
 const cniConfigDir = userCniFolder(root);
 const options = { place, view: { nodes }, table, clock, log, changed: () => undefined, cniConfigDir };

@@ -108,10 +108,10 @@ class Allocation {
     const others = this.#others();
     const { parts, partAt } = this.#range;
     const earlier = offers.byOwner.get(this.#name);
-    const order = Array.from({ length: parts }, (_, i) => (offers.next + i) % parts);
-    for (const index of earlier === undefined || earlier >= parts ? order : [earlier, ...order]) {
-      const span = ipv4Range(partAt(index));
+    for (const index of candidates(parts, offers.next, earlier)) {
+      const part = partAt(index);
       if (this.#services.cache.get(this.#key(index)) !== undefined) continue;
+      const span = ipv4Range(part);
       if (others.some((other) => span !== undefined && overlap(other.span, span))) continue;
       // Before the store is asked, so that whoever comes meanwhile is offered another.
       if (index !== earlier) offers.next = (index + 1) % parts;
@@ -121,7 +121,7 @@ class Allocation {
       const [oldest] = offers.byOwner.keys();
       if (offers.byOwner.size > MAX_OFFERS && oldest !== undefined) offers.byOwner.delete(oldest);
       this.#put(index);
-      return partAt(index);
+      return part;
     }
     throw new ApiError(
       'InternalError',
@@ -141,12 +141,10 @@ class Allocation {
   }
 
   /** Ranges of all other nodes, also of those that have none claimed. */
-  #others(): { readonly name: string; readonly cidr: string; readonly span: Ipv4Range }[] {
+  #others(): NodeSpan[] {
     return this.#services.cache.list(collectionPrefix(KINDS.Node)).entries.flatMap(({ object }) => {
-      const name = object?.metadata?.name ?? '';
-      const cidr = rangeOf(object)?.cidr ?? '';
-      const span = ipv4Range(cidr);
-      return span === undefined || name === this.#name ? [] : [{ name, cidr, span }];
+      const other = object === undefined ? undefined : spanOf(object);
+      return other === undefined || other.name === this.#name ? [] : [other];
     });
   }
 
@@ -164,12 +162,38 @@ class Allocation {
   }
 }
 
+/** Which parts to look at: what was offered earlier, then all from `next` on. */
+function* candidates(parts: number, next: number, earlier: number | undefined): Generator<number> {
+  if (earlier !== undefined && earlier < parts) yield earlier;
+  for (let i = 0; i < parts; i++) yield (next + i) % parts;
+}
+
 /** The node's range of IPv4 addresses, and the field that names it. */
 function rangeOf(node: corev1.Node | undefined): { readonly cidr: string; readonly field: string } | undefined {
   const ranges = node?.spec?.podCIDRs ?? [];
-  const index = ranges.findIndex((range) => ipv4Range(range) !== undefined);
+  const index = ranges.findIndex((range) => !range.includes(':'));
   const cidr = ranges[index];
   return cidr === undefined ? undefined : { cidr, field: index === 0 ? 'spec.podCIDR' : `spec.podCIDRs[${index}]` };
+}
+
+/** The same by object: objects of the cache do not change, and each new node looks at all of them. */
+const spans = new WeakMap<KubeObject, NodeSpan | 'none'>();
+
+interface NodeSpan {
+  readonly name: string;
+  readonly cidr: string;
+  readonly span: Ipv4Range;
+}
+
+function spanOf(node: corev1.Node): NodeSpan | undefined {
+  let known = spans.get(node);
+  if (known === undefined) {
+    const cidr = rangeOf(node)?.cidr ?? '';
+    const span = ipv4Range(cidr);
+    known = span === undefined ? 'none' : { name: node.metadata?.name ?? '', cidr, span };
+    spans.set(node, known);
+  }
+  return known === 'none' ? undefined : known;
 }
 
 /** A range of IPv6 that the node brought stays, after ours. */

@@ -122,7 +122,7 @@ export class StatusWriter {
         backoff.reset();
       } catch (err) {
         if (this.#stop.signal.aborted) return;
-        if (hasReason(err, 'NotFound')) {
+        if (isGone(err)) {
           this.#entries.delete(uid);
           return;
         }
@@ -161,13 +161,18 @@ export class StatusWriter {
       this.#entries.delete(uid);
       return false;
     } catch (err) {
-      if (hasReason(err, 'NotFound')) {
+      if (isGone(err)) {
         this.#entries.delete(uid);
         return false;
       }
       return true;
     }
   }
+}
+
+/** The pod is no more: there is none of its name, or only one that another node runs. */
+function isGone(err: unknown): boolean {
+  return hasReason(err, 'NotFound', 'Forbidden');
 }
 
 /** Whether the status only says that the pod is being made. */

@@ -49,6 +49,7 @@ export async function deletePodObject(
   try {
     await client.delete(KINDS.Pod, { namespace, name }, { gracePeriodSeconds: 0, uid, signal });
   } catch (err) {
-    if (!hasReason(err, 'NotFound', 'Conflict')) throw err;
+    // Forbidden: the name is that of a pod on another node.
+    if (!hasReason(err, 'NotFound', 'Conflict', 'Forbidden')) throw err;
   }
 }

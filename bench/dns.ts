@@ -13,6 +13,7 @@ import { systemClock } from '../lib/clock.ts';
 import { Forwarder } from '../node-agent/dns/forwarder.ts';
 import { listenTcp, listenUdp } from '../node-agent/dns/listeners.ts';
 import { NameResolver } from '../node-agent/dns/name-resolver.ts';
+import { SourceBudget } from '../node-agent/dns/source-budget.ts';
 import { ZoneData } from '../node-agent/dns/zone-data.ts';
 import type { corev1, discoveryv1 } from '../proto/index.ts';
 import { atMost, type Figure, printResult } from './figures.ts';
@@ -205,7 +206,7 @@ async function serve(count: number): Promise<void> {
     forwarder: new Forwarder({ clock: systemClock, log, signal: stop.signal, upstreamsFor: () => [] }),
   });
   const respond = resolver.respond.bind(resolver);
-  const udp = await listenUdp('127.0.0.1', 0, respond);
+  const udp = await listenUdp('127.0.0.1', 0, respond, new SourceBudget(Number.POSITIVE_INFINITY));
   const tcp = await listenTcp('127.0.0.1', 0, respond);
   const started: Started = { port: udp.port, objectsMb, indexMb, rssMb: process.memoryUsage().rss / 1e6 };
   process.stdout.write(`${JSON.stringify(started)}\n`);

@@ -3,6 +3,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
 import { framed } from './exchange.ts';
 import type { Transport } from './name-resolver.ts';
+import { SourceBudget } from './source-budget.ts';
 
 /** Answers packets; as in `NameResolver.respond`. */
 export type Respond = (packet: Buffer, transport: Transport) => Buffer | null | Promise<Buffer>;
@@ -24,11 +25,16 @@ const IDLE_MS = 10_000;
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
 /** Listens on UDP. Rejects with the system's error when that is not possible. */
-export async function listenUdp(address: string, port: number, respond: Respond): Promise<Listener> {
+export async function listenUdp(
+  address: string,
+  port: number,
+  respond: Respond,
+  budget = new SourceBudget(),
+): Promise<Listener> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 1024 * 1024 });
   let waiting = 0;
   socket.on('message', (packet, from) => {
-    if (from.port === 0) return;
+    if (from.port === 0 || !budget.take(from.address, performance.now())) return;
     const send = (reply: Buffer | null): void => sendQuietly(socket, reply, from);
     const reply = respondSafely(respond, packet, 'udp');
     if (!(reply instanceof Promise)) return send(reply);
@@ -69,12 +75,19 @@ function sendQuietly(
 }
 
 /** Listens on TCP: several questions on one connection, answered as answers come. Rejects when that is not possible. */
-export async function listenTcp(address: string, port: number, respond: Respond): Promise<Listener> {
+export async function listenTcp(
+  address: string,
+  port: number,
+  respond: Respond,
+  budget = new SourceBudget(),
+): Promise<Listener> {
   const connections = new Set<Socket>();
-  const server = createServer((socket) => {
+  // Half-open: a client may end its side after its last question and wait for answers.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));
-    serveConnection(socket, respond);
+    const from = socket.remoteAddress ?? '';
+    serveConnection(socket, respond, () => budget.take(from, performance.now()));
   });
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
@@ -94,9 +107,10 @@ export async function listenTcp(address: string, port: number, respond: Respond)
   };
 }
 
-function serveConnection(socket: Socket, respond: Respond): void {
+function serveConnection(socket: Socket, respond: Respond, mayAsk: () => boolean): void {
   let received = Buffer.alloc(0);
   let underWay = 0;
+  let ended = false;
   const answer = (reply: Buffer | null): void => {
     if (reply === null || socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
     else if (socket.writable) socket.write(framed(reply));
@@ -105,6 +119,10 @@ function serveConnection(socket: Socket, respond: Respond): void {
     while (received.length >= 2 && underWay < MAX_PIPELINED && !socket.destroyed) {
       const end = 2 + received.readUInt16BE(0);
       if (received.length < end) break;
+      if (!mayAsk()) {
+        socket.destroy();
+        break;
+      }
       const packet = Buffer.from(received.subarray(2, end));
       received = received.subarray(end);
       const reply = respondSafely(respond, packet, 'tcp');
@@ -122,9 +140,14 @@ function serveConnection(socket: Socket, respond: Respond): void {
     }
     if (underWay < MAX_PIPELINED) socket.resume();
     else socket.pause();
+    if (ended && underWay === 0) socket.end();
   };
   socket.setTimeout(IDLE_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
+  socket.on('end', () => {
+    ended = true;
+    readOn();
+  });
   socket.on('data', (chunk) => {
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
     readOn();

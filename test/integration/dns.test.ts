@@ -1,7 +1,10 @@
 /** The cluster's DNS over real sockets of loopback: its own names, and others by way of servers that behave well and badly. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import * as dnsPacket from 'dns-packet';
 import { afterEach, expect, test } from 'vitest';
 import { FakeClock, systemClock } from '../../lib/clock.ts';
+import { framed } from '../../node-agent/dns/exchange.ts';
 import { service, shopZone, slice } from '../../node-agent/dns/testing/zone.ts';
 import { type DnsReply, type DnsUnderTest, queryPacket, sendTcp, sendUdp, startDns } from './dns-under-test.ts';
 import { addresses, type Behaviour, reply, startUpstream, type TestUpstream } from './dns-upstream.ts';
@@ -74,6 +77,18 @@ test('several questions on one connection are answered, slow ones last', async (
   const packets = names.map((name, index) => queryPacket(name, 'A', undefined, index + 1));
   const answers = (await sendTcp(dns.tcpPort, packets, 3)).map((packet) => dnsPacket.decode(packet));
   expect(answers.map(({ id }) => id)).toEqual([2, 3, 1]);
+});
+
+test('a client that ends its side after the question still gets the answer', async () => {
+  const server = await upstream(addresses(['192.0.2.9']));
+  const dns = await serve([server]);
+  const socket = connect({ port: dns.tcpPort, host: '127.0.0.1', allowHalfOpen: true });
+  const ended = once(socket, 'end');
+  const received: Buffer[] = [];
+  socket.on('data', (chunk) => received.push(chunk));
+  socket.end(framed(queryPacket('www.example.com', 'A')));
+  await ended;
+  expect(dnsPacket.decode(Buffer.concat(received).subarray(2)).answers).toMatchObject([{ data: '192.0.2.9' }]);
 });
 
 test('an ExternalName is followed, outside and inside the cluster, and not in circles', async () => {

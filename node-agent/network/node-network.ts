@@ -94,6 +94,8 @@ export class NodeNetwork implements PodNetwork {
     const own = isUsers ? '' : `${stale.join('')}addr replace ${gateway}/${prefix} dev ${bridge}\n`;
     await this.#tool('ip', ['-batch', '-'], `${own}link set ${bridge} up\n${isUsers ? '' : this.#serviceRoute()}`);
     writeFileSync(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
+    // What goes to a service and back to the bridge is no detour, and the kernel's advice uses up the rate of refusals that matter.
+    for (const link of [bridge, 'all']) writeFileSync(`/proc/sys/net/ipv4/conf/${link}/send_redirects`, '0');
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
     const bridgeFiltered = await filterBridges();
     this.#rules.declare({ bridge, podCidr, clusterCidr, bridgeFiltered }, this.#publishing());

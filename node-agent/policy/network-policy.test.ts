@@ -193,7 +193,8 @@ it('tries again when the kernel refuses, and says so', async () => {
   table.failure = undefined;
   await clock.advance(5_000);
   await until(() => table.commits > 0);
-  expect(errors).toEqual(['network policies could not be brought into force']);
+  expect(errors).toEqual(['network policies do not hold on this node']);
+  expect(feature.conditions?.()).toEqual([]);
   expect(table.guarded()).toEqual(['10.42.0.2']);
 });
 
@@ -203,4 +204,23 @@ it('says on the node when packets of its bridge cannot be filtered, until they c
   await until(() => changes === 1);
   expect(feature.conditions?.()).toMatchObject([{ type: 'NetworkPolicyIncomplete', reason: 'BridgeNotFiltered' }]);
   expect(errors).toEqual(['network policies do not hold on this node']);
+});
+
+it('says on the node when the kernel does not take the rules, until it does', async () => {
+  await guard('api');
+  await addressed(await make('api'), '10.42.0.2');
+  let letThrough = (): void => undefined;
+  table.hold = new Promise((resolve) => {
+    letThrough = resolve;
+  });
+  start();
+  follow();
+  await until(() => table.guarded().length === 1);
+  await clock.advance(9_000);
+  expect(feature.conditions?.()).toEqual([]);
+  await clock.advance(1_000);
+  expect(feature.conditions?.()).toMatchObject([{ type: 'NetworkPolicyIncomplete', reason: 'RulesNotTaken' }]);
+  letThrough();
+  await until(() => feature.conditions?.().length === 0);
+  expect(changes).toBe(2);
 });

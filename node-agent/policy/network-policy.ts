@@ -26,6 +26,9 @@ export interface NetworkPolicyParts extends Pick<FeatureParts, 'table' | 'clock'
 const RESYNC_MS = 60_000;
 /** After a failure it is tried again this much later. */
 const RETRY_MS = 5_000;
+/** Rules that the kernel has not taken by then are a problem that the Node shows. */
+const LATE_MS = 10_000;
+const NOT_TAKEN = 'the kernel has not taken the latest rules of network policies; the log of the agent says why';
 
 /** Makes the feature. */
 export function createNetworkPolicy(parts: NetworkPolicyParts): NodeFeature {
@@ -45,7 +48,8 @@ class NetworkPolicyFeature implements NodeFeature {
   /** News so far, and how much of that is in the kernel. */
   #heard = 1;
   #inForce = 0;
-  #notFiltered: string | undefined;
+  /** Why policies do not hold here, by reason. */
+  readonly #problems = new Map<string, string>();
 
   constructor(parts: NetworkPolicyParts) {
     this.#parts = parts;
@@ -67,9 +71,10 @@ class NetworkPolicyFeature implements NodeFeature {
   }
 
   conditions(): readonly FeatureCondition[] {
-    const message = this.#notFiltered;
-    if (message === undefined) return [];
-    return [{ type: 'NetworkPolicyIncomplete', status: 'True', reason: 'BridgeNotFiltered', message }];
+    const [first] = this.#problems;
+    if (first === undefined) return [];
+    const [reason, message] = first;
+    return [{ type: 'NetworkPolicyIncomplete', status: 'True', reason, message }];
   }
 
   async podAttached({ pod, ips }: AttachedPod, signal: AbortSignal): Promise<void> {
@@ -97,7 +102,7 @@ class NetworkPolicyFeature implements NodeFeature {
   async #follow(signal: AbortSignal): Promise<void> {
     const { bridge } = this.#parts.place;
     try {
-      await this.#checkBridge(bridge);
+      this.#setProblem('BridgeNotFiltered', await filterBridge(bridge, this.#parts.enter));
       const nextCheckMs = this.#clock.monotonicMs() + RESYNC_MS;
       while (!signal.aborted && this.#clock.monotonicMs() < nextCheckMs) {
         if (this.#inForce < this.#heard) await this.#bringIntoForce(signal);
@@ -106,7 +111,7 @@ class NetworkPolicyFeature implements NodeFeature {
       this.#hear();
     } catch (err) {
       if (signal.aborted) return;
-      this.#parts.log.error({ err }, 'network policies could not be brought into force');
+      this.#setProblem('RulesNotTaken', NOT_TAKEN, err);
       await sleep(this.#clock, RETRY_MS, signal);
     }
   }
@@ -124,16 +129,22 @@ class NetworkPolicyFeature implements NodeFeature {
     const before = this.#plan;
     this.#plan = plan;
     applyPlan(table, before, plan);
-    await table.commit(signal);
+    const cancel = this.#clock.setTimer(() => {
+      if (guardsAnyone(plan)) this.#setProblem('RulesNotTaken', NOT_TAKEN);
+    }, LATE_MS);
+    await table.commit(signal).finally(cancel);
+    this.#setProblem('RulesNotTaken', undefined);
     this.#inForce = news;
     this.#wakeAll();
   }
 
-  async #checkBridge(bridge: string): Promise<void> {
-    const problem = await filterBridge(bridge, this.#parts.enter);
-    if (problem === this.#notFiltered) return;
-    this.#notFiltered = problem;
-    if (problem !== undefined) this.#parts.log.error({ bridge, problem }, 'network policies do not hold on this node');
+  #setProblem(reason: string, problem: string | undefined, err?: unknown): void {
+    if (problem === this.#problems.get(reason)) return;
+    if (problem === undefined) this.#problems.delete(reason);
+    else {
+      this.#problems.set(reason, problem);
+      this.#parts.log.error({ reason, problem, err }, 'network policies do not hold on this node');
+    }
     this.#parts.changed();
   }
 

@@ -5,6 +5,7 @@ import type { DescribeInput } from '../describe/common.ts';
 import { describeAny } from '../describe/describe-any.ts';
 import { describeNode } from '../describe/describe-node.ts';
 import { describePod } from '../describe/describe-pod.ts';
+import { describeService } from '../describe/describe-service.ts';
 import { describeWorkload } from '../describe/describe-workload.ts';
 import { readInput } from '../describe/read-input.ts';
 import { throwAll } from '../errors/cli-error.ts';
@@ -28,6 +29,7 @@ interface DescribeOptions extends ConnectionOptions {
 const VIEWS: Readonly<Record<string, (input: DescribeInput) => string>> = {
   '/Pod': describePod,
   '/Node': describeNode,
+  '/Service': describeService,
   'apps/Deployment': describeWorkload,
   'apps/ReplicaSet': describeWorkload,
 };

@@ -3,7 +3,7 @@ import type { apiv1 } from '../../proto/api.ts';
 import type { ApiClient, ResourceTarget } from '../api/api-client.ts';
 import { lastSeen } from '../commands/events.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
-import { textAt } from '../resources/fields.ts';
+import { mapAt, textAt } from '../resources/fields.ts';
 import type { DescribeInput } from './common.ts';
 
 /** Reads what describing an object takes: its events, and its relatives where the view shows them. */
@@ -70,6 +70,7 @@ async function readRelatives(
     const fieldSelector = `spec.nodeName=${textAt(object, 'metadata', 'name')}`;
     return (await api.list({ resource: 'pods' }, { fieldSelector })).items;
   }
+  if (kind === 'Service') return readEndpoints(api, object, namespace);
   if (!FAMILY.includes(kind)) return [];
   const lists = await Promise.all(
     ['deployments.apps', 'replicasets.apps', 'pods'].map(async (resource) => {
@@ -82,6 +83,26 @@ async function readRelatives(
     }),
   );
   return family(object, lists.flat());
+}
+
+/** The slices of a service, and the pods it selects, whether they are endpoints or not. */
+async function readEndpoints(api: ApiClient, object: JsonObject, namespace: string): Promise<readonly JsonObject[]> {
+  const selector = mapAt(object, 'spec', 'selector').map(([key, value]) => `${key}=${value}`);
+  const wanted = [
+    ['endpointslices.discovery.k8s.io', `kubernetes.io/service-name=${textAt(object, 'metadata', 'name')}`],
+    ...(selector.length === 0 ? [] : [['pods', selector.join(',')]]),
+  ];
+  const lists = await Promise.all(
+    wanted.map(async ([resource = '', labelSelector = '']) => {
+      try {
+        return (await api.list({ resource, namespace }, { labelSelector })).items;
+      } catch (err) {
+        if (hasReason(err, 'NotFound', 'BadRequest', 'Forbidden')) return [];
+        throw err;
+      }
+    }),
+  );
+  return lists.flat();
 }
 
 /** Those of `all` that are bound to the object by ownership, upwards and downwards. */

@@ -10,7 +10,7 @@ import { type KeptName, keptArgs, stopKept } from '../cluster/kept-process.ts';
 import { systemdRuns, unitFile, unitName } from '../cluster/systemd-units.ts';
 import { enableUnit, localUnitText, removeUnit, writeUnit } from '../cluster/write-unit.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { membershipOf } from '../join/node-files.ts';
+import { membershipOf, readAgentArgs } from '../join/node-files.ts';
 import { collect } from '../resources/collect.ts';
 import type { Terminal } from '../terminal.ts';
 import { addExamples, type Verb } from '../verb.ts';
@@ -64,10 +64,11 @@ async function runInstall(flags: InstallFlags, terminal: Terminal): Promise<void
   }
 }
 
-/** As the program runs now, unless options are given; else what its place on this machine asks for. */
+/** As the program runs now or was to run when the machine joined, unless options are given; else what its place on this machine asks for. */
 function programArgs(cluster: LocalCluster, name: KeptName, given: readonly string[] | undefined): readonly string[] {
-  const running = given === undefined ? keptArgs(cluster.layout, name) : undefined;
-  if (running !== undefined) return running;
+  const { layout } = cluster;
+  const before = keptArgs(layout, name) ?? (name === 'agent' ? readAgentArgs(layout) : undefined);
+  if (given === undefined && before !== undefined) return before;
   const membership = membershipOf(cluster.layout);
   const named = membership.role === 'node' ? { ...cluster, nodeName: membership.nodeName } : cluster;
   const place = name === 'agent' ? agentPlace(named) : ['--root', cluster.layout.root];

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { findOwner, writeAdminConfig } from '../cluster/admin-config.ts';
 import { LOCAL_ENDPOINT, withClusterApi } from '../cluster/cluster-api.ts';
-import { addClusterOptions, type ClusterFlags, localCluster } from '../cluster/cluster-options.ts';
+import { addClusterOptions, type ClusterFlags, type LocalCluster, localCluster } from '../cluster/cluster-options.ts';
 import { describeMissing, missingTools } from '../cluster/host-tools.ts';
 import { isUp, startCluster } from '../cluster/start-cluster.ts';
 import { stepLines } from '../cluster/step-lines.ts';
 import { CliError } from '../errors/cli-error.ts';
+import { membershipOf } from '../join/node-files.ts';
+import { awaitNode, startAgent } from '../join/start-agent.ts';
 import { collect } from '../resources/collect.ts';
 import type { Terminal } from '../terminal.ts';
 import { addExamples, type Verb } from '../verb.ts';
@@ -29,6 +31,7 @@ export const up: Verb = {
     addExamples(command, [
       ['A one-node cluster with a first application', 'sudo skiff up'],
       ['Only the cluster', 'sudo skiff up --no-demo'],
+      ['On a machine that has joined a cluster: its agent again', 'sudo skiff up'],
     ]);
   },
 };
@@ -38,6 +41,11 @@ async function runUp(options: UpFlags, terminal: Terminal): Promise<void> {
   const missing = missingTools(cluster.bin, terminal.env.PATH ?? '');
   if (missing.length > 0) throw new CliError(describeMissing(missing));
   const { layout, nodeName } = cluster;
+  const membership = membershipOf(layout);
+  if (membership.role === 'node') {
+    await upAsNode({ ...cluster, nodeName: membership.nodeName }, terminal);
+    return;
+  }
   const owner = options.configOwner === undefined ? undefined : findOwner(options.configOwner);
   if (await isUp(cluster, terminal.signal)) {
     const pods = await withClusterApi(
@@ -59,6 +67,18 @@ async function runUp(options: UpFlags, terminal: Terminal): Promise<void> {
     await runDemo(cluster, terminal, config);
     terminal.stdout.write(NEXT_STEPS);
   }
+}
+
+/** On a machine that has joined another's cluster there is the agent to start, as after a reboot. */
+async function upAsNode(cluster: LocalCluster, terminal: Terminal): Promise<void> {
+  const { nodeName } = cluster;
+  terminal.stdout.write('Starting the agent\n');
+  const report = stepLines(terminal.stdout, terminal.now);
+  report(`node ${nodeName}`, 'running');
+  startAgent(cluster);
+  await awaitNode(cluster, report, terminal.signal);
+  report(`node ${nodeName}`, 'done');
+  terminal.stdout.write(`This machine is node ${nodeName} of its cluster, and Ready.\n`);
 }
 
 const NEXT_STEPS = `

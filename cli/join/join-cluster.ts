@@ -1,20 +1,13 @@
 /** Makes this machine a node of a cluster, step by step; what was written is taken back when a step before the agent's fails. */
-import { errorMessage } from '../../lib/errors.ts';
-import { SERVER_NAME } from '../../lib/pki.ts';
-import { ApiClient } from '../api/api-client.ts';
-import { awaitProgram } from '../cluster/await-program.ts';
-import { nodeReadiness } from '../cluster/cluster-api.ts';
 import { agentPlace, type LocalCluster } from '../cluster/cluster-options.ts';
-import { isKept, programLog, startProgram } from '../cluster/programs.ts';
+import { isKept, programLog } from '../cluster/programs.ts';
 import type { StepReport } from '../cluster/start-cluster.ts';
-import { isUnit } from '../cluster/systemd-units.ts';
-import { writeUnit } from '../cluster/write-unit.ts';
-import { GrpcConnection } from '../connection/grpc-connection.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { removeNodeFiles, writeNodeFiles } from './node-files.ts';
 import { fetchPinnedCa, type JoinServer } from './pinned-ca.ts';
-import { type NodeCredentials, requestCertificate } from './request-certificate.ts';
+import { requestCertificate } from './request-certificate.ts';
 import { API_PORT, formatHostPort, parseHostPort } from './server-address.ts';
+import { awaitNode, startAgent } from './start-agent.ts';
 
 /** What the line says, and how the agent is to run. */
 export interface JoinPlan {
@@ -45,15 +38,15 @@ export async function joinCluster(
   const granted = await requestCertificate(ask, signal);
   const credentials = { ...granted, servers: typedFirst(server, granted.servers) };
   try {
-    writeNodeFiles(layout, credentials);
+    writeNodeFiles(layout, credentials, [...agentPlace(cluster), ...plan.agentArgs]);
     report('certificate', 'done');
     report(`node ${nodeName}`, 'running');
-    startAgent(cluster, plan.agentArgs);
+    startAgent(cluster);
   } catch (err) {
     removeNodeFiles(layout);
     throw err;
   }
-  await whenReady(cluster, credentials, report, signal);
+  await whenReady(cluster, report, signal);
   report(`node ${nodeName}`, 'done');
 }
 
@@ -63,45 +56,20 @@ export function typedFirst(typed: JoinServer, told: readonly string[]): readonly
   return [...new Set([formatHostPort(typed.host, port), ...told])];
 }
 
-function startAgent(cluster: LocalCluster, extra: readonly string[]): void {
-  const args = [...agentPlace(cluster), ...extra];
-  // A unit written before the machine joined may say another name or other options.
-  if (isUnit(cluster.layout.root, 'agent')) writeUnit(cluster, 'agent', args);
-  startProgram(cluster, 'agent', args);
-}
-
-/** Asks the API with the node's own certificate, as the agent does. */
-async function whenReady(
-  cluster: LocalCluster,
-  { ca, certificate, key, servers }: NodeCredentials,
-  report: StepReport,
-  signal: AbortSignal,
-): Promise<void> {
-  const { nodeName, layout } = cluster;
-  const probe = async (): Promise<string | undefined> => {
-    const tls = { ca, cert: certificate, key, servername: SERVER_NAME };
-    const connection = await GrpcConnection.open({ endpoints: servers, tls, connectTimeoutMs: 2000 }, signal);
-    try {
-      const api = new ApiClient(connection, { signal, requestTimeoutMs: 5000, warn: () => {} });
-      const { ready, message } = await nodeReadiness(api, nodeName);
-      if (!ready) report(`node ${nodeName}`, 'running', message);
-      return ready ? undefined : message;
-    } finally {
-      connection.close();
-    }
-  };
+/** As {@link awaitNode}; what fails tells how things stand then. */
+async function whenReady(cluster: LocalCluster, report: StepReport, signal: AbortSignal): Promise<void> {
   try {
-    await awaitProgram(cluster, 'agent', signal, probe);
+    await awaitNode(cluster, report, signal);
   } catch (err) {
     if (!(err instanceof CliError)) throw err;
-    const { where } = programLog(cluster, 'agent');
     if (!isKept(cluster, 'agent')) {
-      removeNodeFiles(layout);
-      throw new CliError(`${errorMessage(err)}; this machine has not joined`, {
+      removeNodeFiles(cluster.layout);
+      throw new CliError(`${err.message}; this machine has not joined`, {
         ...(err.hint === undefined ? {} : { hint: err.hint }),
         cause: err,
       });
     }
+    const { where } = programLog(cluster, 'agent');
     const next = `The agent goes on trying; follow it in ${where}. To take this machine back out: skiff leave`;
     throw new CliError(err.message, { hint: [err.hint, next].filter(Boolean).join('\n'), cause: err });
   }

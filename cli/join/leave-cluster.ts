@@ -3,55 +3,41 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasReason } from '../../lib/errors.ts';
-import { SERVER_NAME } from '../../lib/pki.ts';
-import { ApiClient } from '../api/api-client.ts';
+import type { ApiClient } from '../api/api-client.ts';
 import type { LocalCluster } from '../cluster/cluster-options.ts';
 import type { StepReport } from '../cluster/start-cluster.ts';
 import { mountsUnder, stopNode } from '../cluster/stop-cluster.ts';
-import { GrpcConnection } from '../connection/grpc-connection.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { JsonObject } from '../manifest/json-value.ts';
 import { listAt, textAt } from '../resources/fields.ts';
-import { nodeFiles, readServers } from './node-files.ts';
+import { withNodeApi } from './node-api.ts';
 
 const ASK_TIMEOUT_MS = 2000;
 
 /**
- * Says good-bye, the agent being stopped: sets the Node not Ready and deletes its pods, which have ended, so that nobody
- * waits for signs of life that will not come, and the name is free at once. Resolves to whether the cluster still has the Node; undefined when that cannot be learnt now.
+ * Says good-bye, the agent being stopped: sets the Node not Ready and deletes its pods, which have ended, so that nobody waits
+ * for signs of life that will not come, and the name is free at once. Resolves to whether the cluster still has the Node; undefined
+ * when that cannot be learnt now.
  */
 export async function sayGoodbye(
   cluster: LocalCluster,
   signal: AbortSignal,
   nowMs: number,
 ): Promise<boolean | undefined> {
-  const files = nodeFiles(cluster.layout);
   const stop = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
-  let connection: GrpcConnection | undefined;
   try {
-    const pem = (file: string): string => readFileSync(file, 'utf8');
-    const tls = { ca: pem(files.ca), cert: pem(`${files.base}.crt`), key: pem(`${files.base}.key`) };
-    connection = await GrpcConnection.open(
-      {
-        endpoints: readServers(files.servers),
-        tls: { ...tls, servername: SERVER_NAME },
-        connectTimeoutMs: ASK_TIMEOUT_MS,
-      },
-      stop,
-    );
-    const api = new ApiClient(connection, { signal: stop, requestTimeoutMs: ASK_TIMEOUT_MS, warn: () => {} });
-    const target = { resource: 'nodes', name: cluster.nodeName };
-    const { object } = await api.get(target);
-    const body = { status: { conditions: conditionsAfter(object, nowMs) } };
-    // What fails of this the servers find out by themselves, later.
-    const patch = { type: 'strategic', patch: JSON.stringify(body) } as const;
-    await api.patch({ ...target, subresource: 'status' }, patch).catch(() => {});
-    await forgetPods(api, cluster.nodeName).catch(() => {});
-    return true;
+    return await withNodeApi(cluster, { signal: stop, timeoutMs: ASK_TIMEOUT_MS }, async (api) => {
+      const target = { resource: 'nodes', name: cluster.nodeName };
+      const { object } = await api.get(target);
+      const body = { status: { conditions: conditionsAfter(object, nowMs) } };
+      // What fails of this the servers find out by themselves, later.
+      const patch = { type: 'strategic', patch: JSON.stringify(body) } as const;
+      await api.patch({ ...target, subresource: 'status' }, patch).catch(() => {});
+      await forgetPods(api, cluster.nodeName).catch(() => {});
+      return true;
+    });
   } catch (err) {
     return hasReason(err, 'NotFound') ? false : undefined;
-  } finally {
-    connection?.close();
   }
 }
 

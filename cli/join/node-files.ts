@@ -16,6 +16,8 @@ export interface NodeFiles {
   readonly base: string;
   /** `{"servers": ["host:port", …]}`: where the agent finds the API. */
   readonly servers: string;
+  /** `{"args": […]}`: how the agent was started when the machine joined, for the next start. */
+  readonly options: string;
 }
 
 /** What a machine is to a cluster. */
@@ -33,6 +35,7 @@ export function nodeFiles({ dataDir, pkiDir }: ClusterLayout): NodeFiles {
     agentDir,
     base: join(agentDir, 'agent'),
     servers: join(agentDir, 'servers.json'),
+    options: join(agentDir, 'options.json'),
   };
 }
 
@@ -59,21 +62,35 @@ function nodeNameOf(pem: string): string {
 
 /** The servers in the file; none when it is not there or not readable. */
 export function readServers(file: string): readonly string[] {
+  return readTexts(file, 'servers') ?? [];
+}
+
+/** How the agent was started when the machine joined; undefined when that is not known. */
+export function readAgentArgs(layout: ClusterLayout): readonly string[] | undefined {
+  return readTexts(nodeFiles(layout).options, 'args');
+}
+
+function readTexts(file: string, field: string): readonly string[] | undefined {
   try {
-    const { servers } = JSON.parse(readFileSync(file, 'utf8')) as { readonly servers?: unknown };
-    return Array.isArray(servers) ? servers.filter((one): one is string => typeof one === 'string') : [];
+    const list = (JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, unknown>>)[field];
+    return Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : undefined;
   } catch {
-    return [];
+    return undefined;
   }
 }
 
 /** Writes all files, each whole or not at all; the certificate, by which a machine counts as joined, last. */
-export function writeNodeFiles(layout: ClusterLayout, { ca, certificate, key, servers }: NodeCredentials): void {
+export function writeNodeFiles(
+  layout: ClusterLayout,
+  { ca, certificate, key, servers }: NodeCredentials,
+  agentArgs: readonly string[],
+): void {
   const files = nodeFiles(layout);
   mkdirSync(layout.pkiDir, { recursive: true, mode: 0o700 });
   mkdirSync(files.agentDir, { recursive: true, mode: 0o700 });
   writeWhole(files.ca, ca);
   writeWhole(files.servers, `${JSON.stringify({ servers })}\n`);
+  writeWhole(files.options, `${JSON.stringify({ args: agentArgs })}\n`);
   writeWhole(`${files.base}.key`, key, 0o600);
   writeWhole(`${files.base}.crt`, certificate);
 }

@@ -67,6 +67,19 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
     expect(after.map(({ metadata }) => metadata.uid)).toEqual(before.map(({ metadata }) => metadata.uid));
   });
 
+  test('a machine goes down and up again without leaving', async () => {
+    const machine = machines.machine(1);
+    expect((await machine.ok(['down', ...machine.world])).stdout).toContain('the pods of node node-2 are down');
+    const purge = await machine.skiff(['down', '--purge', ...machine.world]);
+    expect(purge.stderr).toBe(
+      'error: this machine is node node-2 of a cluster that it does not run itself\n' +
+        'To take it out, and delete all it has of that cluster: skiff leave\n',
+    );
+    expect((await machine.up()).stdout).toContain('This machine is node node-2 of its cluster, and Ready.\n');
+    await machines.untilReady('node-1', 'node-2', 'node-3');
+    await waitReady(server, 'app=web', 6);
+  });
+
   test('a machine that was removed leaves, and nothing stays on it', async () => {
     const leaving = machines.machine(2);
     expect((await server.ok(['node', 'rm', 'node-3'])).stdout).toContain('node "node-3" removed\n');

@@ -1,7 +1,7 @@
 /** A node with pods in network namespaces of a test's own, for network policies: no containers, only their networks. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { forgetRun, newRun, type TestRun } from '../harness/run.ts';
@@ -18,7 +18,7 @@ export function whyNoPolicyWorld(): string | null {
       return `needs ${tool}`;
     }
   }
-  return null;
+  return existsSync('/proc/sys/net/bridge') ? null : 'needs the kernel module br_netfilter';
 }
 
 /** See the top of the file. */

@@ -26,10 +26,13 @@ const { root, place, port } = JSON.parse(process.argv[2] ?? '{}') as {
   readonly place: NodePlace;
   readonly port: number;
 };
-/** Time passes twenty times as fast for waits of a second and more: resyncs and checks come soon. */
+/** Time passes faster for waits of a second and more, and faster still for long ones: resyncs and checks come soon. */
 const clock: Clock = {
   ...systemClock,
-  setTimer: (callback, delayMs) => systemClock.setTimer(callback, delayMs >= 1_000 ? delayMs / 20 : delayMs),
+  setTimer: (callback, delayMs) => {
+    const faster = delayMs >= 10_000 ? 60 : delayMs >= 1_000 ? 20 : 1;
+    return systemClock.setTimer(callback, delayMs / faster);
+  },
 };
 const stop = new AbortController();
 const log = { debug: () => undefined, info: () => undefined, warn: note, error: note };

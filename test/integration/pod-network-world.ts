@@ -194,8 +194,8 @@ export class PodNetworkWorld {
     return world;
   }
 
-  /** A machine on a segment. */
-  async addNode(lan: 'lan1' | 'lan2', host: number): Promise<TestNode> {
+  /** A machine on a segment, not booted yet. */
+  addNode(lan: 'lan1' | 'lan2', host: number): TestNode {
     const index = this.nodes.length + 1;
     const node = new TestNode(this, index, `${lan === 'lan1' ? '192.0.2' : '198.51.100'}.${host}`);
     this.nodes.push(node);
@@ -206,7 +206,6 @@ export class PodNetworkWorld {
       ip link set to-${node.name} master ${lan} up`,
     );
     this.sh(node.name, `ip link set eth0 up; ${addressLines(node.ip)}`);
-    await node.boot();
     return node;
   }
 

@@ -15,11 +15,12 @@ describe.skipIf(why !== null)(`the pod network of three nodes${why === null ? ''
 
   beforeAll(async () => {
     world = await PodNetworkWorld.start();
-    a = await world.addNode('lan1', 11);
-    b = await world.addNode('lan1', 12);
-    c = await world.addNode('lan2', 13);
+    a = world.addNode('lan1', 11);
+    b = world.addNode('lan1', 12);
+    c = world.addNode('lan2', 13);
     // The strictest filter: what comes by another link than its answer would go is dropped.
     for (const node of world.nodes) node.sh('echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter');
+    await Promise.all(world.nodes.map((node) => node.boot()));
     await Promise.all(world.nodes.map((node) => node.call('start')));
     await Promise.all(world.nodes.map((node) => node.call('listen')));
     [podA, podB, podC] = await Promise.all([a.pod(), b.pod(), c.pod()]);

@@ -16,8 +16,9 @@ import { type RoutingNode, tunnelName, type WantedNetwork } from './plan.ts';
 import { TunnelRules } from './tunnel-rules.ts';
 
 const RESYNC_MS = 45_000;
-/** Changes that come together are looked at together. */
+/** Changes that come together are looked at together, and somebody else's busy links cost two looks a second at most. */
 const SETTLE_MS = 200;
+const LOOKS_APART_MS = 500;
 
 /** What the feature is made of. */
 export interface PodRoutesOptions {
@@ -103,9 +104,10 @@ export class PodRoutes implements NodeFeature {
     while (!signal.aborted) {
       this.#wake = new AbortController();
       const ok = await this.#syncOnce(signal);
+      const nextLookMs = clock.monotonicMs() + LOOKS_APART_MS;
       if (ok) backoff.reset();
       await sleep(clock, ok ? RESYNC_MS : backoff.next(), AbortSignal.any([signal, this.#wake.signal]));
-      if (this.#wake.signal.aborted) await sleep(clock, SETTLE_MS, signal);
+      if (this.#wake.signal.aborted) await sleep(clock, Math.max(SETTLE_MS, nextLookMs - clock.monotonicMs()), signal);
     }
   }
 

@@ -69,7 +69,7 @@ export class PolicyWorld {
   }
 
   async #listen(name: string, port: number, to: readonly string[]): Promise<void> {
-    this.#servers.push(this.#inside(name, ['socat', `TCP-LISTEN:${port},fork,reuseaddr`, ...to]));
+    this.#servers.push(this.#socat(name, [`TCP-LISTEN:${port},fork,reuseaddr`, ...to]));
     const isListening = (): boolean => this.sh(name, `ss -Hltn sport = :${port}`) !== '';
     for (let attempt = 0; !isListening(); attempt += 1) {
       if (attempt > 200) throw new Error(`nobody listens on port ${port} of ${name}`);
@@ -88,7 +88,7 @@ export class PolicyWorld {
 
   /** A connection that stays: `ask` sends a line and resolves with what comes back. */
   connect(from: string, ip: string, port: number): { ask: (line: string) => Promise<string>; end: () => void } {
-    const child = this.#inside(from, ['socat', '-', `TCP:${ip}:${port}`]);
+    const child = this.#socat(from, ['-', `TCP:${ip}:${port}`]);
     this.#servers.push(child);
     return {
       ask: async (line) => {
@@ -127,7 +127,9 @@ export class PolicyWorld {
     forgetRun(this.run);
   }
 
-  #inside(name: string, argv: readonly string[]): ChildProcess {
+  #socat(name: string, args: readonly string[]): ChildProcess {
+    // Named after the run, by which it is found should this process be killed.
+    const argv = ['socat', '-lp', join(this.run.dir, 'socat'), ...args];
     return spawn('nsenter', [`--net=${this.netns(name)}`, ...argv], {
       stdio: ['pipe', 'pipe', 'ignore'],
       // With the connections it forks into processes of their own.

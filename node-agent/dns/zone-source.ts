@@ -1,10 +1,8 @@
 /** The zone's data, followed from the cluster's view; until that has synced, as it was when last saved. */
-import { mkdirSync, readFileSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { type Clock, sleep } from '../../lib/clock.ts';
-import type { corev1, discoveryv1 } from '../../proto/index.ts';
 import type { ClusterView } from '../features/cluster-view.ts';
+import { readSavedZone, saveZone } from './saved-zone.ts';
 import { ZoneData } from './zone-data.ts';
 
 /** The part of the view that names are made of. */
@@ -15,14 +13,6 @@ export interface ZoneLog {
   warn(fields: object, message: string): void;
 }
 
-interface SavedZone {
-  readonly version: number;
-  readonly services: readonly corev1.Service[];
-  readonly slices: readonly discoveryv1.EndpointSlice[];
-  readonly namespaces: readonly string[];
-}
-
-const SAVED_VERSION = 1;
 const SAVE_EVERY_MS = 10_000;
 /** Saving takes at most this share of the time. */
 const SAVE_SHARE = 0.005;
@@ -54,7 +44,7 @@ export class ZoneSource {
 
   /** Reads what was saved, and follows the view from now on. */
   start(): void {
-    this.#saved = readSaved(this.#file);
+    this.#saved = readSavedZone(this.#file);
     const zone = this.#live;
     const changed = (): void => {
       this.#changes += 1;
@@ -102,7 +92,7 @@ export class ZoneSource {
         savedChanges = this.#changes;
         const startMs = clock.monotonicMs();
         try {
-          await this.#save();
+          await saveZone(this.#live, this.#file);
         } catch (err) {
           log.warn({ file: this.#file, err }, 'names of the cluster could not be saved');
         }
@@ -118,19 +108,6 @@ export class ZoneSource {
   /** Forgets what was saved. */
   async remove(): Promise<void> {
     await rm(this.#file, { force: true });
-  }
-
-  async #save(): Promise<void> {
-    const { services, slices, namespaces } = this.#live.contents();
-    const saved: SavedZone = {
-      version: SAVED_VERSION,
-      services: services.map(cutService),
-      slices: slices.map(cutSlice),
-      namespaces,
-    };
-    mkdirSync(dirname(this.#file), { recursive: true });
-    await writeFile(`${this.#file}.new`, JSON.stringify(saved), { mode: 0o600 });
-    await rename(`${this.#file}.new`, this.#file);
   }
 }
 
@@ -150,41 +127,4 @@ function follow<T>(put: (object: T) => void, remove: (object: T) => void, change
       changed();
     },
   };
-}
-
-function cutService({ metadata, spec }: corev1.Service): corev1.Service {
-  return {
-    metadata: { namespace: metadata?.namespace, name: metadata?.name },
-    spec: {
-      type: spec?.type,
-      clusterIP: spec?.clusterIP,
-      clusterIPs: spec?.clusterIPs,
-      externalName: spec?.externalName,
-      publishNotReadyAddresses: spec?.publishNotReadyAddresses,
-      ports: spec?.ports?.map(({ name, port, protocol }) => ({ name, port, protocol })),
-    },
-  };
-}
-
-function cutSlice({ metadata, ports, endpoints }: discoveryv1.EndpointSlice): discoveryv1.EndpointSlice {
-  return {
-    metadata: { namespace: metadata?.namespace, name: metadata?.name, labels: metadata?.labels },
-    ports,
-    endpoints: endpoints?.map(({ addresses, conditions, hostname }) => ({ addresses, conditions, hostname })),
-  };
-}
-
-function readSaved(file: string): ZoneData | undefined {
-  try {
-    const saved = JSON.parse(readFileSync(file, 'utf8')) as SavedZone;
-    if (saved.version !== SAVED_VERSION) return undefined;
-    const zone = new ZoneData(() => false);
-    for (const service of saved.services) zone.putService(service);
-    for (const slice of saved.slices) zone.putSlice(slice);
-    for (const namespace of saved.namespaces) zone.putNamespace(namespace);
-    return zone;
-  } catch {
-    // None yet, or unreadable: then nothing is known until the view has synced.
-    return undefined;
-  }
 }

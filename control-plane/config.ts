@@ -1,4 +1,5 @@
 /** Options of `skiff server`: raw text → defaulted → compiled and frozen, all problems at once. */
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type AddressPool, addressPool } from '../lib/address-pool.ts';
 import {
@@ -39,7 +40,7 @@ const OPTIONS = {
     value: 'ADDRESS',
     default: '',
     help: 'address of this server for nodes; that of the default route unless given',
-    parse: text,
+    parse: advertisedAddress,
   },
   'advertise-names': {
     value: 'LIST',
@@ -178,7 +179,7 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
     pkiDir: join(dataDir, 'pki'),
     listen: values.listen,
     joinListen: values['join-listen'] ?? besides(values.listen),
-    advertiseAddress: values['advertise-address'] === '' ? undefined : values['advertise-address'],
+    advertiseAddress: values['advertise-address'],
     advertiseNames: values['advertise-names'],
     externalEtcd: externalEtcd(values),
     etcdPrefix: values['etcd-prefix'],
@@ -201,6 +202,13 @@ export function readServerConfig(args: readonly string[]): ServerConfig {
 /** One port above; any, when the API has any. */
 function besides({ host, port }: ServerConfig['listen']): ServerConfig['joinListen'] {
   return { host, port: port === 0 ? 0 : port === 65_535 ? port - 1 : port + 1 };
+}
+
+function advertisedAddress(value: string): string | undefined {
+  if (value === '') return undefined;
+  if (isIP(value) === 0 && dnsSubdomain(value).length > 0)
+    throw new Error('must be an address or a name, without a port');
+  return value;
 }
 
 function clusterDomain(value: string): string {

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { connect as connectTls, type DetailedPeerCertificate } from 'node:tls';
 import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import type { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
@@ -18,8 +19,11 @@ const SECRET = 'fedcba9876543210';
 describe.skipIf(missing !== undefined)(`joining${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   let under: ServerUnderTest;
   let admin: GrpcResourceClient;
+  const logged: string[] = [];
   beforeAll(async () => {
-    under = await ServerUnderTest.start();
+    // Everything the server says, for the last test.
+    const log = pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) });
+    under = await ServerUnderTest.start({ log });
     admin = under.client();
     await makeToken('aaaaaa', {});
   }, 30_000);
@@ -107,7 +111,8 @@ describe.skipIf(missing !== undefined)(`joining${missing === undefined ? '' : ` 
     }
   });
 
-  const notValid = /^Cannot join: the token is not valid: it is mistyped, has expired, was removed, or is of another cluster/;
+  const notValid =
+    /^Cannot join: the token is not valid: it is mistyped, has expired, was removed, or is of another cluster/;
   test.each([
     ['a token nobody made', { token: `zzzzzz.${SECRET}` }, notValid],
     ['a wrong secret', { token: 'aaaaaa.0000000000000000' }, notValid],
@@ -155,5 +160,24 @@ describe.skipIf(missing !== undefined)(`joining${missing === undefined ? '' : ` 
     expect((await join({ nodeName: 'pi5', machineId: 'm5' })).certificate).toContain('BEGIN CERTIFICATE');
     await withStatus('Unknown');
     expect((await join({ nodeName: 'pi5', machineId: 'other' })).certificate).toContain('BEGIN CERTIFICATE');
+  });
+
+  test('attempts from one address are bounded', async () => {
+    const tries = Array.from({ length: 25 }, () =>
+      join({ token: 'aaaaaa.0000000000000000' }).catch((err: Error) => err),
+    );
+    const refused = (await Promise.all(tries)).map((err) => (err instanceof Error ? err.message : 'let in'));
+    expect(refused.some((message) => /too many attempts from this address: try again in \d+ s/.test(message))).toBe(
+      true,
+    );
+    expect(refused).not.toContain('let in');
+  });
+
+  test('who joined and who might not is written down, and no secret with it', () => {
+    const text = logged.join('');
+    expect(text).toContain('"msg":"a machine joins"');
+    expect(text).toContain('"because":"Cannot join: token bbbbbb expired');
+    expect(text).not.toContain(SECRET);
+    expect(text).not.toContain('CERTIFICATE REQUEST');
   });
 });

@@ -1,4 +1,5 @@
 /** What a node's credential opens, and that a stolen one opens nothing else. */
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
@@ -46,8 +47,10 @@ describe.skipIf(missing !== undefined)(
     let admin: GrpcResourceClient;
     let connection: GrpcConnection;
     let node: GrpcResourceClient;
+    const logged: string[] = [];
     beforeAll(async () => {
-      under = await ServerUnderTest.start();
+      const log = pino({ level: 'info' }, { write: (line: string) => void logged.push(line) });
+      under = await ServerUnderTest.start({ log });
       admin = under.client();
       connection = under.connect(await under.server.pki.signNode(NODE, []));
       node = new GrpcResourceClient(connection);

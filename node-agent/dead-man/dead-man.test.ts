@@ -168,18 +168,25 @@ describe('the dead-man of a node', () => {
     expect(deadMan.refusesStart(db)).toBeDefined();
     undo();
     await clock.advance(6_000);
-    expect(deadMan.refusesStart(db)).toContain('has not said yet');
     expect(await agrees(deadMan)).toBe(true);
   });
 
-  test('asks anew when the watchdog fired, however short the silence', async () => {
+  test('asks anew when the watchdog fired, however short the silence, and ahead of the start', async () => {
     const deadMan = begin();
     await clock.advance(0);
-    expect(await agrees(deadMan)).toBe(true);
+    expect(deadMan.refusesStart(db)).toBeUndefined();
     writeFileSync(join(dir, 'fired'), '1001\n');
+    const undo = api.intercept(({ type, verb }) => {
+      if (type.kind === 'Pod' && verb === 'get') throw new ApiError('ServiceUnavailable', 'away');
+    });
     await clock.advance(3000);
     expect([files.hasFired, deadMan.refusesStart(db) === undefined]).toEqual([false, false]);
+    undo();
+    await clock.advance(3000);
     expect(await agrees(deadMan)).toBe(true);
+    writeFileSync(join(dir, 'fired'), '1007\n');
+    await clock.advance(3000);
+    expect(deadMan.refusesStart(db)).toBeUndefined();
   });
 
   test('a new agent feeds nothing before its own first renewal, and starts nothing before it', async () => {

@@ -193,19 +193,22 @@ export class DeadMan implements NodeFeature, LeaseCompanion {
       const last = files.readFeeding();
       files.feed({ fedSeconds: sentSeconds, deadlineSeconds });
       const late = last !== undefined && uptimeSeconds() - last.fedSeconds >= last.deadlineSeconds;
+      const isNews = late || files.hasFired || !this.#renewed;
+      this.#renewed = true;
       if (late || files.hasFired) {
         log.warn({ node, fired: files.hasFired }, 'the dead-man fired, stateful pods are asked for anew');
         this.#confirmed.clear();
         this.#confirming.clear();
         files.clearFired();
       }
+      // Ahead of their starts, which would be refused first otherwise.
+      if (isNews) for (const pod of this.#pods.list()) if (isFenceable(pod)) void this.#confirm(pod, this.#stop.signal);
       this.#renewals += 1;
       if (this.#renewals % SWEEP_EVERY === 0) files.sweep(clock.now());
     } catch (err) {
       // Not fed means that the pods end: the watchdog decides.
       log.error({ node, err }, 'dead-man not fed');
     }
-    this.#renewed = true;
   }
 
   /** The server took a renewal without the promise: nobody counts on the pods' death any more. */

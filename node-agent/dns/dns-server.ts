@@ -22,6 +22,12 @@ import { ZoneSource } from './zone-source.ts';
 
 const DNS_PORT = 53;
 const RETRY_MS = 1000;
+/**
+ * Without a bridge for so long there will be none: pods are wired by a chain of the user's own. Then the loopback carries the address;
+ * packets reach it by the pods' way to their node.
+ */
+const LOOPBACK_AFTER_MS = 5000;
+const LOOPBACK = 'lo';
 /** Somebody may have made the bridge anew. */
 const CHECK_MS = 15_000;
 const CONDITION = 'ClusterDNSReady';
@@ -37,22 +43,28 @@ export type DnsParts = Pick<FeatureParts, 'place' | 'client' | 'events' | 'clock
   readonly view: ConstructorParameters<typeof ZoneSource>[0];
 };
 
-/** Makes the feature. The address is looked for every `checkMs` while all is well. */
-export function createClusterDns(parts: DnsParts, { checkMs = CHECK_MS } = {}): NodeFeature {
-  return new ClusterDns(parts, checkMs);
+/** How often the address is looked for while all is well, and when the loopback takes the place of a bridge that does not come. */
+export interface DnsTiming {
+  readonly checkMs?: number;
+  readonly loopbackAfterMs?: number;
+}
+
+/** Makes the feature. */
+export function createClusterDns(parts: DnsParts, timing: DnsTiming = {}): NodeFeature {
+  return new ClusterDns(parts, { checkMs: CHECK_MS, loopbackAfterMs: LOOPBACK_AFTER_MS, ...timing });
 }
 
 class ClusterDns implements NodeFeature {
   readonly name = 'cluster-dns';
   readonly #parts: DnsParts;
-  readonly #checkMs: number;
+  readonly #timing: Required<DnsTiming>;
   readonly #source: ZoneSource;
   #config: DnsConfig = NO_DNS_CONFIG;
   #condition: FeatureCondition = STARTING;
 
-  constructor(parts: DnsParts, checkMs: number) {
+  constructor(parts: DnsParts, timing: Required<DnsTiming>) {
     this.#parts = parts;
-    this.#checkMs = checkMs;
+    this.#timing = timing;
     this.#source = new ZoneSource(parts.view, join(parts.place.dataDir, 'dns', 'zone.json'));
   }
 
@@ -94,8 +106,10 @@ class ClusterDns implements NodeFeature {
 
   async teardown(): Promise<void> {
     const { dnsAddress, bridge } = this.#parts.place;
-    // Gone already is as good.
-    await run('ip', ['addr', 'del', `${dnsAddress}/32`, 'dev', bridge], { okExitCodes: 'any' });
+    for (const link of [bridge, LOOPBACK]) {
+      // Gone already is as good.
+      await run('ip', ['addr', 'del', `${dnsAddress}/32`, 'dev', link], { okExitCodes: 'any' });
+    }
     await this.#source.remove();
   }
 
@@ -119,10 +133,12 @@ class ClusterDns implements NodeFeature {
     const { clock, place } = this.#parts;
     const respond = resolver.respond.bind(resolver);
     const listeners: { udp?: Listener; tcp?: Listener } = {};
+    let wellMs = clock.monotonicMs();
     while (!signal.aborted) {
-      let pauseMs = this.#checkMs;
+      let pauseMs = this.#timing.checkMs;
       try {
-        if (address === place.dnsAddress) await this.#keepAddress();
+        if (address === place.dnsAddress) await this.#keepAddress(clock.monotonicMs() - wellMs);
+        wellMs = clock.monotonicMs();
         listeners.udp ??= await listenUdp(address, DNS_PORT, respond);
         listeners.tcp ??= await listenTcp(address, DNS_PORT, respond);
         show({
@@ -140,10 +156,19 @@ class ClusterDns implements NodeFeature {
     await Promise.all([listeners.udp?.close(), listeners.tcp?.close()]);
   }
 
-  async #keepAddress(): Promise<void> {
+  /** `sinceMs`: how long it has been missing. */
+  async #keepAddress(sinceMs: number): Promise<void> {
     const { dnsAddress, bridge } = this.#parts.place;
     if (await isOurs(dnsAddress)) return;
-    await run('ip', ['addr', 'replace', `${dnsAddress}/32`, 'dev', bridge], { timeoutMs: 5000 });
+    const add = async (link: string): Promise<void> => {
+      await run('ip', ['addr', 'replace', `${dnsAddress}/32`, 'dev', link], { timeoutMs: 5000 });
+    };
+    try {
+      await add(bridge);
+    } catch (err) {
+      if (sinceMs < this.#timing.loopbackAfterMs) throw err;
+      await add(LOOPBACK);
+    }
   }
 
   /** Follows the ConfigMap. What cannot be read leaves what was known before. */

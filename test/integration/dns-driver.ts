@@ -15,6 +15,7 @@ interface Config {
   readonly bridge: string;
   readonly dataDir: string;
   readonly offline: boolean;
+  readonly loopbackAfterMs: number;
 }
 
 interface Call {
@@ -23,7 +24,7 @@ interface Call {
   readonly args: readonly unknown[];
 }
 
-const { bridge, dataDir, offline } = JSON.parse(process.argv[2] ?? '{}') as Config;
+const { bridge, dataDir, offline, loopbackAfterMs } = JSON.parse(process.argv[2] ?? '{}') as Config;
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const client = new MemoryResourceClient();
 const view = clusterView({ client, clock: systemClock, log: quiet });
@@ -51,7 +52,7 @@ const feature = createClusterDns(
     log: quiet,
     changed: () => undefined,
   },
-  { checkMs: 300 },
+  { checkMs: 300, loopbackAfterMs },
 );
 const stop = new AbortController();
 setMaxListeners(0, stop.signal);

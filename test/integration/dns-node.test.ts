@@ -55,8 +55,8 @@ let driver: Driver | undefined;
 const inside = (...argv: readonly string[]): string =>
   execFileSync('nsenter', [`--net=/run/netns/${netns}`, ...argv], { encoding: 'utf8' });
 
-function start(offline: boolean): Driver {
-  const config = JSON.stringify({ bridge: BRIDGE, dataDir: join(run.dir, 'data'), offline });
+function start(offline: boolean, loopbackAfterMs = 60_000): Driver {
+  const config = JSON.stringify({ bridge: BRIDGE, dataDir: join(run.dir, 'data'), offline, loopbackAfterMs });
   const argv = [`--net=/run/netns/${netns}`, process.execPath, join(run.dir, 'driver.cjs'), config];
   return new Driver(spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'] }));
 }
@@ -147,9 +147,15 @@ test.skipIf(skip !== null)(
     await driver.call('teardown');
     expect(inside('ip', '-4', 'addr', 'show', 'dev', BRIDGE)).not.toContain('10.43.0.10');
     await driver.end();
-    driver = start(true);
+    inside('ip', 'link', 'del', BRIDGE);
+    // Pods wired by a chain of the user's own: no bridge of ours.
+    driver = start(true, 0);
     await expect.poll(reason, { timeout: 5000 }).toBe('Serving');
+    expect(inside('ip', '-4', 'addr', 'show', 'dev', 'lo')).toContain('10.43.0.10/32');
     expect(await resolve('web.shop.svc')).toBe('ESERVFAIL');
+    await driver.call('stop');
+    await driver.call('teardown');
+    expect(inside('ip', '-4', 'addr', 'show', 'dev', 'lo')).not.toContain('10.43.0.10');
   },
   TEST_MS,
 );

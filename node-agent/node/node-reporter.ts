@@ -131,7 +131,7 @@ export class NodeReporter {
       found = await client.get(KINDS.Node, { name }, signal);
     } catch (err) {
       if (!hasReason(err, 'NotFound')) throw err;
-      return client.create(KINDS.Node, newNode(report), { signal });
+      return this.#create(report, signal);
     }
     const labels = nodeLabels(report);
     const current = found.metadata?.labels ?? {};
@@ -148,5 +148,18 @@ export class NodeReporter {
       },
       { signal },
     );
+  }
+
+  /** With the range our pods have, unless that is another node's by now: then with the one we are given. */
+  async #create(report: NodeReport, signal: AbortSignal): Promise<corev1.Node> {
+    const { client, log } = this.#options;
+    const node = newNode(report);
+    try {
+      return await client.create(KINDS.Node, node, { signal });
+    } catch (err) {
+      if (!hasReason(err, 'Invalid')) throw err;
+      log.warn({ node: report.name, podCidr: report.podCidr, err }, 'the pod range of this node cannot be had any more');
+      return client.create(KINDS.Node, { metadata: { ...node.metadata } }, { signal });
+    }
   }
 }

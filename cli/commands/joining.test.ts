@@ -69,7 +69,7 @@ describe('node', () => {
     await cli.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'r1' } });
     await cli.patchStatus('nodes', 'r1', readiness('True', 'fine'));
     expect(await cli.ok('node', 'rm', 'r1')).toBe(
-      'node/r1 cordoned\nnode "r1" removed\nNow, on its machine: skiff leave. Until then its agent would register it again.\n',
+      'node/r1 cordoned\nnode "r1" removed\nNow, on its machine: skiff leave. Its agent keeps quiet, but would register it again when it is started anew.\n',
     );
     await cli.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'r2' } });
     await cli.apply({

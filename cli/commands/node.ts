@@ -1,4 +1,5 @@
 import { hasReason } from '../../lib/errors.ts';
+import { REMOVED_ANNOTATION } from '../../lib/node-removal.ts';
 import { deadlineSignal } from '../api/follow-object.ts';
 import { readinessOf } from '../cluster/cluster-api.ts';
 import { CliError, throwAll } from '../errors/cli-error.ts';
@@ -8,7 +9,7 @@ import { addDrainOptions, type DrainOptions, drainNode } from '../nodes/drain-no
 import { findNodes, nameOf } from '../nodes/find-nodes.ts';
 import { changeTaints, type Taint } from '../nodes/taints.ts';
 import { listAt, textAt } from '../resources/fields.ts';
-import { dryRunOf } from '../resources/write-report.ts';
+import { dryRunOf, writeFlags } from '../resources/write-report.ts';
 import { addConnectionOptions, type ConnectionOptions, durationMs, type Session, withSession } from '../session.ts';
 import { addExamples, type Verb } from '../verb.ts';
 import { runGet } from './get.ts';
@@ -85,6 +86,10 @@ async function removeNode(session: Session, found: JsonObject, options: DrainOpt
     terminal.stderr.write(`Warning: node "${name}" does not answer: it is not drained, its pods are given up\n`);
   const suffix = { none: '', client: ' (dry run)', server: ' (server dry run)' }[dryRun];
   if (dryRun !== 'client') {
+    // Its agent would take the removal for a mistake, and register it again.
+    const annotations = { [REMOVED_ANNOTATION]: new Date(terminal.now()).toISOString() };
+    const mark = { type: 'merge', patch: JSON.stringify({ metadata: { annotations } }) } as const;
+    await api.patch({ resource: 'nodes', name }, mark, writeFlags(options, 'node'));
     await api.delete({ resource: 'nodes', name }, { dryRun: dryRun === 'server' });
     const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace: 'kube-node-lease', name };
     await api.delete(lease, { dryRun: dryRun === 'server' }).catch((err: unknown) => {
@@ -95,7 +100,7 @@ async function removeNode(session: Session, found: JsonObject, options: DrainOpt
   if (dryRun !== 'none') return;
   terminal.stdout.write(
     ready
-      ? `Now, on its machine: skiff leave. Until then its agent would register it again.\n`
+      ? `Now, on its machine: skiff leave. Its agent keeps quiet, but would register it again when it is started anew.\n`
       : `Should its machine come back, run there: skiff leave\n`,
   );
 }

@@ -13,6 +13,7 @@ import { listAt, textAt } from '../resources/fields.ts';
 import { withNodeApi } from './node-api.ts';
 
 const ASK_TIMEOUT_MS = 2000;
+const LEASES = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace: 'kube-node-lease' };
 
 /**
  * Says good-bye, the agent being stopped: sets the Node not Ready and deletes its pods, which have ended, so that nobody waits
@@ -28,7 +29,14 @@ export async function sayGoodbye(
   try {
     return await withNodeApi(cluster, { signal: stop, timeoutMs: ASK_TIMEOUT_MS }, async (api) => {
       const target = { resource: 'nodes', name: cluster.nodeName };
-      const { object } = await api.get(target);
+      const object = await api.get(target).then(
+        (found) => found.object,
+        async (err: unknown) => {
+          // The agent went on saying that it lives after its Node had been removed.
+          if (hasReason(err, 'NotFound')) await api.delete({ ...LEASES, name: cluster.nodeName }).catch(() => {});
+          throw err;
+        },
+      );
       const body = { status: { conditions: conditionsAfter(object, nowMs) } };
       // What fails of this the servers find out by themselves, later.
       const patch = { type: 'strategic', patch: JSON.stringify(body) } as const;

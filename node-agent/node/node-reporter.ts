@@ -4,6 +4,7 @@ import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
 import { hasReason } from '../../lib/errors.ts';
 import { Informer } from '../../lib/informer.ts';
+import { REMOVED_ANNOTATION } from '../../lib/node-removal.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import type { AgentLog } from '../pods/environment.ts';
 import { type NodeReport, newNode, nodeLabels, nodeStatus, statusDiffers, wantedAnnotations } from './node-object.ts';
@@ -32,6 +33,8 @@ export class NodeReporter {
   #writtenAtMs = Number.NEGATIVE_INFINITY;
   #wake: AbortController = new AbortController();
   #registered: () => void = () => undefined;
+  #isDismissed = false;
+  #saidDismissed = false;
   /** Resolves when the Node is registered and its first status is written. */
   readonly registered: Promise<void>;
 
@@ -62,12 +65,18 @@ export class NodeReporter {
   /** Works until aborted; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const off = this.#informer.addHandler({
+      onAdd: (node) => {
+        if (this.#isDismissed) this.changed();
+        this.#look(node);
+      },
       onUpdate: (_, node) => {
         this.#node = node;
+        this.#look(node);
         this.changed();
       },
-      onDelete: () => {
+      onDelete: (node) => {
         this.#node = undefined;
+        this.#look(node);
         this.changed();
       },
     });
@@ -93,8 +102,20 @@ export class NodeReporter {
     await watching;
   }
 
+  /** Whether an operator takes the Node out is written on it, before it goes. */
+  #look(node: corev1.Node): void {
+    this.#isDismissed = node.metadata?.annotations?.[REMOVED_ANNOTATION] !== undefined;
+    if (!this.#isDismissed) this.#saidDismissed = false;
+  }
+
   async #reportOnce(signal: AbortSignal): Promise<void> {
     const { client, clock, log, name } = this.#options;
+    if (this.#node === undefined && this.#isDismissed) {
+      if (!this.#saidDismissed)
+        log.warn({ node: name }, 'this node was removed from the cluster: run skiff leave here');
+      this.#saidDismissed = true;
+      return;
+    }
     const report = await this.#options.report();
     if (this.#node === undefined) {
       this.#node = await this.#register(report, signal);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
 import { FakeClock } from '../../lib/clock.ts';
 import { ApiError } from '../../lib/errors.ts';
+import { REMOVED_ANNOTATION } from '../../lib/node-removal.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import { waitFor } from '../../test/harness/wait.ts';
 import type { Machine } from './machine.ts';
@@ -164,6 +165,20 @@ describe('a node at the API', () => {
     await waitFor('the correction', () => conditionOf(node()?.status, 'Ready')?.status === 'True');
     await api.delete(KINDS.Node, { name: 'pi' });
     await waitFor('the return', () => conditionOf(node()?.status, 'Ready')?.status === 'True');
+  });
+
+  test('stays away when it was removed for good, until its Node is made anew', async () => {
+    await begin().registered;
+    const removed = { ...node()?.metadata, annotations: { [REMOVED_ANNOTATION]: '2026-01-01T00:00:00Z' } };
+    await api.update(KINDS.Node, { ...node(), metadata: removed });
+    await api.delete(KINDS.Node, { name: 'pi' });
+    await clock.advance(60_000);
+    expect(node()).toBeUndefined();
+    await api.create(KINDS.Node, { metadata: { name: 'pi' } });
+    await waitFor('its status', async () => {
+      await clock.advance(1000);
+      return conditionOf(node()?.status, 'Ready')?.status === 'True';
+    });
   });
 
   test('writes nothing while nothing changes, but once in five minutes', async () => {

@@ -83,8 +83,10 @@ describe.skipIf(reason !== undefined)(`three machines${reason ? ` (skipped: ${re
   test('a machine that was removed leaves, and nothing stays on it', async () => {
     const leaving = machines.machine(2);
     expect((await server.ok(['node', 'rm', 'node-3'])).stdout).toContain('node "node-3" removed\n');
+    await machines.untilReady('node-1', 'node-2');
     const { stdout } = await leaving.ok(['leave', ...leaving.world]);
-    expect(stdout).toMatch(/This machine has left; nothing of the cluster is on it any more\.\n/);
+    expect(stdout).toMatch(/This machine has left; nothing of the cluster is on it any more\.\n$/);
+    expect((await server.ok(['get', 'leases', '-n', 'kube-node-lease', '-o', 'name'])).stdout).not.toContain('node-3');
     for (const folder of ['run/skiff', 'var/lib/skiff', 'var/log/skiff', 'var/log/pods'])
       expect(existsSync(leaving.path(folder))).toBe(false);
     expect((await leaving.ok(['leave', ...leaving.world])).stdout).toBe('This machine belongs to no cluster.\n');

@@ -19,7 +19,12 @@ describe.skipIf(apiUnavailable() !== undefined)('endpoints over the real API', (
   let running: Promise<unknown>;
 
   beforeAll(async () => {
-    under = await ServerUnderTest.start({ leaderTasks: LEADER_TASKS });
+    under = await ServerUnderTest.start({ leaderTasks: LEADER_TASKS }, [
+      '--advertise-address',
+      '192.0.2.1',
+      '--load-balancer-pool',
+      '192.0.2.240-192.0.2.241',
+    ]);
     client = new LocalResourceClient(under.server.services, 'system:test');
     slices = new Informer({ client, type: KINDS.EndpointSlice });
     services = new Informer({ client, type: KINDS.Service });
@@ -52,6 +57,11 @@ describe.skipIf(apiUnavailable() !== undefined)('endpoints over the real API', (
         limit(),
       );
     await there();
+    // A server that listens on loopback alone is named by the address it is told.
+    await until('kubernetes', '192.0.2.1');
+    expect(slicesOf('kubernetes').flatMap(({ ports = [] }) => ports.map(({ port }) => port))).toEqual([
+      under.server.port,
+    ]);
     await client.delete(KINDS.Service, { namespace: 'default', name: 'kubernetes' });
     await there();
   });
@@ -98,5 +108,40 @@ describe.skipIf(apiUnavailable() !== undefined)('endpoints over the real API', (
     await until('web', '10.42.0.7!');
     await client.delete(KINDS.Service, { namespace, name: 'web' });
     await slices.waitUntil(() => slicesOf('web').length === 0, limit());
+  });
+
+  test('a load balancer has an address and an announcer, and loses both with its type', async () => {
+    const namespace = 'default';
+    const conditions = [{ type: 'Ready', status: 'True' }];
+    await client.create(KINDS.Node, { metadata: { name: 'n1' }, status: { conditions } });
+    const spec = { type: 'LoadBalancer', ports: [{ port: 80 }] };
+    for (const name of ['a', 'b', 'c']) await client.create(KINDS.Service, { metadata: { name, namespace }, spec });
+    const given = (): string[] =>
+      ['a', 'b', 'c'].map((name) => services.get(`${namespace}/${name}`)?.status?.loadBalancer?.ingress?.[0]?.ip ?? '');
+    await services.waitUntil(() => given().sort().join() === ',192.0.2.240,192.0.2.241', limit());
+    const reasons = (): (string | undefined)[] =>
+      services
+        .list()
+        .flatMap(({ status }) => status?.conditions ?? [])
+        .map(({ reason }) => reason);
+    await services.waitUntil(() => reasons().join() === 'NoAddressLeft', limit());
+    const holder = services.list().find(({ status }) => status?.loadBalancer?.ingress?.[0]?.ip === '192.0.2.240');
+    await services.waitUntil(
+      (informer) =>
+        informer.get(`${namespace}/${holder?.metadata?.name}`)?.metadata?.annotations?.['skiff.dev/announced-by'] ===
+        'n1',
+      limit(),
+    );
+    const fresh = await client.get(KINDS.Service, { namespace, name: holder?.metadata?.name ?? '' });
+    await client.update(KINDS.Service, { ...fresh, spec: { ...fresh.spec, type: 'ClusterIP' } });
+    // Who waited has it now.
+    await services.waitUntil(
+      () => given().filter((one) => one === '192.0.2.240').length === 1 && reasons().length === 0,
+      limit(),
+    );
+    const left = await client.get(KINDS.Service, { namespace, name: holder?.metadata?.name ?? '' });
+    expect(left.status?.loadBalancer?.ingress ?? []).toEqual([]);
+    expect(left.metadata?.annotations ?? {}).not.toHaveProperty('skiff.dev/announced-by');
+    expect(left.spec?.ports?.[0]?.nodePort ?? 0).toBe(0);
   });
 });

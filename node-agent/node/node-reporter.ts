@@ -179,7 +179,10 @@ export class NodeReporter {
       return await client.create(KINDS.Node, node, { signal });
     } catch (err) {
       if (!hasReason(err, 'Invalid')) throw err;
-      log.warn({ node: report.name, podCidr: report.podCidr, err }, 'the pod range of this node cannot be had any more');
+      log.warn(
+        { node: report.name, podCidr: report.podCidr, err },
+        'the pod range of this node cannot be had any more',
+      );
       return client.create(KINDS.Node, { metadata: { ...node.metadata } }, { signal });
     }
   }

@@ -16,3 +16,11 @@ test('an empty PATH misses what is not in the system folders, and the message na
   expect(text).toContain('crun (Debian package crun)');
   expect(text).toMatch(/apt-get install .*\betcd-server\b/);
 });
+
+test('a machine that only joins needs no etcd', () => {
+  const missing = missingTools(join(import.meta.dirname, '../../bin'), '/does-not-exist', 'agent').map(
+    ({ tool }) => tool,
+  );
+  expect(missing).toContain('crun');
+  expect(missing).not.toContain('etcd');
+});

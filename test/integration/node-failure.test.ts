@@ -149,6 +149,23 @@ describe('failure of a machine', () => {
     expect(['a', 'b'].filter(isGoing)).toHaveLength(2);
   });
 
+  it('marks the pods of a lost machine, going ones too, and does not stumble over caches that are behind', async () => {
+    let seed = 7;
+    cluster.lag(300, () => {
+      seed = (seed * 1103515245 + 12345) % 2 ** 31;
+      return seed / 2 ** 31;
+    });
+    await cluster.start({ kubelet: false });
+    await addNodes('n1', 'n2');
+    for (let i = 0; i < 5; i += 1) await addPod(`p${i}`, 'n2', 'ReplicaSet');
+    await cluster.client.delete(KINDS.Pod, { namespace: 'default', name: 'p0' });
+    await live(6);
+    alive.delete('n2');
+    await live(14);
+    expect(cluster.pods().map(isReady)).toEqual([false, false, false, false, false]);
+    expect([isEvicting('n2'), cluster.warnings]).toEqual([true, []]);
+  });
+
   it('bears a link that is up and down every three seconds: nothing is evicted and nothing written but leases', async () => {
     await cluster.start({ kubelet: false });
     await addNodes('n1', 'n2');

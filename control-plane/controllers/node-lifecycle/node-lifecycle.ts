@@ -9,12 +9,13 @@
  * wrong clock find nobody late. When all nodes are late, none is evicted; when many are, one after the other (`eviction-brake.ts`).
  */
 import { rfc3339 } from '../../../lib/clock.ts';
+import { hasReason } from '../../../lib/errors.ts';
 import { objectKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
 import { type coordinationv1, type corev1, KINDS } from '../../../proto/index.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
-import { isActive, isReady, withCondition } from '../pod-state.ts';
+import { hasEnded, isReady, withCondition } from '../pod-state.ts';
 import { sameStatus, sameValue } from '../same-value.ts';
 import { BY_NODE } from '../shared-informers.ts';
 import { ignoreNotFound } from '../writes.ts';
@@ -33,6 +34,8 @@ const NAME = 'node-controller';
 const LEASE_NAMESPACE = 'kube-node-lease';
 /** While nobody can prove a silence, milliseconds until the question is put again. */
 const PROOF_RECHECK_MS = 1_000;
+/** A cache that was behind shows the newest soon. */
+const STALE_RECHECK_MS = 100;
 
 /** The node lifecycle controller. */
 export const nodeLifecycleController: ControllerDefinition = { name: NAME, create };
@@ -67,6 +70,8 @@ function create(context: ControllerContext): Controller {
     onUpdate: (old, node) => {
       if (heartbeat(old) === heartbeat(node)) queue.add(objectKey(node));
       else heard(objectKey(node));
+      // All others decide by this one, too: when the last ready node is lost, or the first comes back.
+      if (readyStatus(old) !== readyStatus(node)) for (const other of nodes.list()) queue.add(objectKey(other));
     },
     onDelete: (node) => {
       forget(objectKey(node));
@@ -82,12 +87,12 @@ function create(context: ControllerContext): Controller {
 
   /**
    * Nothing runs on a node that is gone as far as others can tell: its pods serve no longer. All are written at once, which the
-   * server commits as one group: services drop them together.
+   * server commits as one group: services drop them together. False when the cache was behind for some of them.
    */
-  async function markPodsNotReady(name: string, signal: AbortSignal): Promise<void> {
+  async function markPodsNotReady(name: string, signal: AbortSignal): Promise<boolean> {
     const now = rfc3339(clock.now());
-    const affected = pods.byIndex(BY_NODE, name).filter((pod) => isActive(pod) && isReady(pod));
-    await Promise.all(
+    const affected = pods.byIndex(BY_NODE, name).filter((pod) => !hasEnded(pod) && isReady(pod));
+    const results = await Promise.allSettled(
       affected.map(async (pod) => {
         const ready = { type: 'Ready', status: 'False', reason: 'NodeNotReady', lastTransitionTime: now };
         const status = { ...pod.status, conditions: withCondition(pod.status?.conditions, ready) };
@@ -95,6 +100,10 @@ function create(context: ControllerContext): Controller {
         events.record(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
       }),
     );
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    const serious = failures.find((failure) => !hasReason(failure, 'Conflict'));
+    if (serious !== undefined) throw serious;
+    return failures.length === 0;
   }
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
@@ -109,23 +118,24 @@ function create(context: ControllerContext): Controller {
     const silent = leftMs <= 0;
     const proven = silenceIsProven(key, signs, { nowMs, graceMs: settings.nodeGraceMs });
     const conditions = silent ? silentConditions(node, now) : node.status?.conditions;
-    const was = readyStatus(node);
     const ready = conditions?.find((c) => c.type === 'Ready')?.status ?? 'Unknown';
 
     let current = node;
     if (!sameStatus(conditions, node.status?.conditions)) {
       const status = { ...node.status, conditions };
       current = await client.update(KINDS.Node, { ...node, status }, { subresource: 'status', signal });
-      if (was === 'True') events.record(node, 'Normal', 'NodeNotReady', `Node ${key} status is now: NodeNotReady`);
+      if (readyStatus(node) === 'True')
+        events.record(node, 'Normal', 'NodeNotReady', `Node ${key} status is now: NodeNotReady`);
     }
     const othersReady = nodes.list().some((other) => objectKey(other) !== key && readyStatus(other) === 'True');
     const reported = conditions?.some((c) => c.type === 'Ready') === true;
     // A node that is heard again but has not said how it is yet keeps its pods.
     const isLost = othersReady && (silent ? proven : reported && ready === 'False');
     // First of all: services must not wait for the brake. A node that speaks corrects its pods itself, once.
+    let stale = false;
     if (isLost && (silent || !marked.has(key))) {
-      await markPodsNotReady(key, signal);
-      marked.add(key);
+      stale = !(await markPodsNotReady(key, signal));
+      if (!stale) marked.add(key);
     }
     if (ready === 'True') marked.delete(key);
     const brakedMs = isLost ? waitForBrake(key, node, nowMs) : 0;
@@ -135,8 +145,7 @@ function create(context: ControllerContext): Controller {
     if (!sameValue(taints, current.spec?.taints)) {
       await client.update(KINDS.Node, { ...current, spec: { ...current.spec, taints } }, { signal });
     }
-    // All others decide by this one, too: when the last ready node is lost, or the first comes back.
-    if (was !== ready) for (const other of nodes.list()) if (objectKey(other) !== key) queue.add(objectKey(other));
+    if (stale) return after(STALE_RECHECK_MS);
     if (brakedMs > 0) return after(brakedMs);
     if (!silent) return after(leftMs);
     return proven ? done : after(PROOF_RECHECK_MS);

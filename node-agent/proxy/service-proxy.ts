@@ -10,7 +10,7 @@ import { forgetArguments, forgetConnections } from './conntrack.ts';
 import { HealthServers } from './health-servers.ts';
 import { ServedPods } from './served-pods.ts';
 import { type FrontChange, ServiceLedger } from './service-ledger.ts';
-import { AFFINITY } from './service-rules.ts';
+import { affinityMap, TRANSPORTS } from './service-rules.ts';
 
 /** The part of a logger the proxy needs. */
 export interface ProxyLog {
@@ -192,23 +192,30 @@ export class ServiceProxy implements NodeFeature, ServiceWithdrawal {
   /** Clients that were to stay with an endpoint that is gone choose anew. */
   async #forgetClients(signal: AbortSignal): Promise<void> {
     const { table, log, clock } = this.#parts;
-    const isStale = ([client, endpoint]: readonly [string, string]): boolean => {
-      const [, address = '', transport = '', port = ''] = client.split(' . ');
-      const at = `${transport} . ${port}`;
-      const front = this.#ledger.front(`${address} . ${at}`) ?? this.#ledger.front(at);
-      return front?.endpoints.includes(endpoint) !== true && front?.localEndpoints?.includes(endpoint) !== true;
-    };
     for (let attempt = 0; attempt < 3 && !signal.aborted; attempt += 1) {
       try {
-        const clients = await table.listDynamic(AFFINITY);
-        const stale = clients.filter(isStale).map(([client]) => client);
-        await table.deleteDynamic(AFFINITY, stale);
+        for (const transport of TRANSPORTS) {
+          const clients = await table.listDynamic(affinityMap(transport));
+          const stale = clients.filter(([client, endpoint]) => !this.#staysWith(client, transport, endpoint));
+          await table.deleteDynamic(
+            affinityMap(transport),
+            stale.map(([client]) => client),
+          );
+        }
         return;
       } catch (err) {
         log.warn({ err }, 'clients of gone endpoints not forgotten');
         await sleep(clock, 100, signal);
       }
     }
+  }
+
+  /** Whether a client, `its address . the dialled one . port`, has an endpoint that is still one. */
+  #staysWith(client: string, transport: string, endpoint: string): boolean {
+    const [, address = '', port = ''] = client.split(' . ');
+    const at = `${transport} . ${port}`;
+    const front = this.#ledger.front(`${address} . ${at}`) ?? this.#ledger.front(at);
+    return front?.endpoints.includes(endpoint) === true || front?.localEndpoints?.includes(endpoint) === true;
   }
 
   async #forgetConnections(changes: readonly FrontChange[], signal: AbortSignal): Promise<void> {

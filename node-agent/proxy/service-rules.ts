@@ -1,38 +1,61 @@
 /** What stands in the table for services: chains that are the same for all, and what one front adds. Names begin with `svc_`. Pure. */
 import type { ChainHook, ElementsType } from '../rules/rule-table.ts';
-import type { Front, ServiceFacts } from './service-plan.ts';
+import type { Front, ServiceFacts, Transport } from './service-plan.ts';
 
 const ADDRESS_KEY = 'ip daddr . meta l4proto . th dport';
 const PORT_KEY = 'meta l4proto . th dport';
-const CLIENT_KEY = `ip saddr . ${ADDRESS_KEY}`;
 const ADDRESS = 'type ipv4_addr . inet_proto . inet_service';
 const PORT = 'type inet_proto . inet_service';
 /** The remainder class does not matter to the type. */
 const SLOT = 'numgen random mod 2';
-/** Clients remembered at once, over all services with affinity. */
+/** Clients remembered at once by transport, over all services with affinity. */
 const MAX_CLIENTS = 131_072;
 
-/** The dynamic map of clients that stay with their endpoint. */
-export const AFFINITY = 'svc_affinity';
+/** All there are. */
+export const TRANSPORTS: readonly Transport[] = ['tcp', 'udp', 'sctp'];
 
-const endpointMaps = (prefix: string, key: string): Record<string, ElementsType> => ({
-  [`${prefix}endpoints`]: { type: `typeof ${key} . ${SLOT} : ip daddr . th dport` },
-  [`${prefix}sticky`]: { type: `typeof ${key} . ${SLOT} : verdict` },
-});
+/** The dynamic map of clients that stay with their endpoint. */
+export function affinityMap(transport: Transport): string {
+  return `svc_${transport}_affinity`;
+}
+
+const clientKey = (transport: Transport): string => `ip saddr . ip daddr . ${transport} dport`;
+
+/** What an endpoint is looked up by, besides the slot. */
+function packetKey(kind: Front['kind'], transport: Transport): string {
+  return kind === 'port' ? `${transport} dport` : `ip daddr . ${transport} dport`;
+}
+
+/** Begins the names of the maps and chains that choose an endpoint. */
+function prefixOf(kind: Front['kind'], transport: Transport, scope: '' | 'local_'): string {
+  return `svc_${transport}_${kind === 'port' ? 'port_' : ''}${scope}`;
+}
+
+/** Each transport has maps of its own: a map whose ports are of any transport can be written but, by nft 1.0.6, not used again. */
+function transportMaps(transport: Transport): readonly (readonly [string, ElementsType])[] {
+  const endpoint = `ip daddr . ${transport} dport`;
+  const choosing = (['address', 'port'] as const).flatMap((kind) =>
+    (['', 'local_'] as const).flatMap((scope) => {
+      const [prefix, key] = [prefixOf(kind, transport, scope), packetKey(kind, transport)];
+      return [
+        [`${prefix}endpoints`, { type: `typeof ${key} . ${SLOT} : ${endpoint}` }],
+        [`${prefix}sticky`, { type: `typeof ${key} . ${SLOT} : verdict` }],
+      ] as const;
+    }),
+  );
+  const clients = {
+    type: `typeof ${clientKey(transport)} : ${endpoint}`,
+    flags: ['dynamic', 'timeout'],
+    size: MAX_CLIENTS,
+  };
+  return [...choosing, [affinityMap(transport), clients]];
+}
 
 /** Maps by name. */
 export const MAPS: Readonly<Record<string, ElementsType>> = {
   svc_addresses: { type: `${ADDRESS} : verdict` },
   svc_ports: { type: `${PORT} : verdict` },
-  ...endpointMaps('svc_', ADDRESS_KEY),
-  ...endpointMaps('svc_local_', ADDRESS_KEY),
-  ...endpointMaps('svc_port_', PORT_KEY),
-  ...endpointMaps('svc_port_local_', PORT_KEY),
-  [AFFINITY]: {
-    type: `typeof ${CLIENT_KEY} : ip daddr . th dport`,
-    flags: ['dynamic', 'timeout'],
-    size: MAX_CLIENTS,
-  },
+  ...Object.fromEntries(TRANSPORTS.flatMap(transportMaps)),
 };
 
 /** Sets by name. */
@@ -82,10 +105,13 @@ export function staticChains({ clusterCidr, serviceCidr, dnsAddress }: ServiceFa
         'ip saddr . ip daddr @svc_hairpin masquerade',
         `ip saddr ${clusterCidr} return`,
         `ct original ip daddr ${serviceCidr} masquerade`,
-        `${original} @svc_masq_addresses masquerade`,
-        `${originalPort} @svc_masq_ports masquerade`,
-        `fib saddr type local ${original} @svc_kept_addresses masquerade`,
-        `fib saddr type local ${originalPort} @svc_kept_ports masquerade`,
+        // nft knows how large the original port is only after it was told the transport.
+        ...TRANSPORTS.flatMap((transport) => [
+          `meta l4proto ${transport} ${original} @svc_masq_addresses masquerade`,
+          `meta l4proto ${transport} ${originalPort} @svc_masq_ports masquerade`,
+          `meta l4proto ${transport} fib saddr type local ${original} @svc_kept_addresses masquerade`,
+          `meta l4proto ${transport} fib saddr type local ${originalPort} @svc_kept_ports masquerade`,
+        ]),
       ],
     },
     {
@@ -173,12 +199,12 @@ interface Pick extends FrontRules {
 
 /** A chain for this many endpoints, and the endpoints in its map by slot. */
 function pick(front: Front, endpoints: readonly string[], scope: '' | 'local_'): Pick {
-  const [packet, prefix] =
-    front.kind === 'port' ? ([PORT_KEY, `svc_port_${scope}`] as const) : ([ADDRESS_KEY, `svc_${scope}`] as const);
-  const lookup = `${packet} . numgen random mod ${endpoints.length}`;
+  const { kind, transport, stickySeconds } = front;
+  const prefix = prefixOf(kind, transport, scope);
+  const lookup = `${packetKey(kind, transport)} . numgen random mod ${endpoints.length}`;
+  const at = front.key.replace(`${transport} . `, '');
   const slots = (collection: string, data: (address: string) => string): Entry[] =>
-    endpoints.map((address, slot) => ({ collection, key: `${front.key} . ${slot}`, data: data(address) }));
-  const { stickySeconds } = front;
+    endpoints.map((address, slot) => ({ collection, key: `${at} . ${slot}`, data: data(address) }));
   if (stickySeconds === undefined) {
     const name = `${prefix}pick_${endpoints.length}`;
     return {
@@ -188,7 +214,7 @@ function pick(front: Front, endpoints: readonly string[], scope: '' | 'local_'):
     };
   }
   const name = `${prefix}stay_${endpoints.length}`;
-  const sticky = new Map(endpoints.map((address) => [address, stickyChain(address, stickySeconds)]));
+  const sticky = new Map(endpoints.map((address) => [address, stickyChain(address, transport, stickySeconds)]));
   return {
     name,
     entries: slots(`${prefix}sticky`, (address) => `goto ${sticky.get(address)?.name}`),
@@ -200,14 +226,15 @@ function pick(front: Front, endpoints: readonly string[], scope: '' | 'local_'):
  * The client is written down with this endpoint unless it is there already; then only its time begins anew. So whichever endpoint the
  * dice chose, the map has the right one. When the map is full, the dice decide.
  */
-function stickyChain(address: string, seconds: number): NamedChain {
+function stickyChain(address: string, transport: Transport, seconds: number): NamedChain {
   const [ip = '', port = ''] = address.split(' . ');
+  const client = clientKey(transport);
   return {
-    name: `svc_to_${seconds}_${ip}_${port}`,
+    name: `svc_to_${transport}_${seconds}_${ip}_${port}`,
     rules: [
-      `update @${AFFINITY} { ${CLIENT_KEY} timeout ${seconds}s : ${address} }`,
-      `dnat ip to ${CLIENT_KEY} map @${AFFINITY}`,
-      `meta l4proto { tcp, udp, sctp } dnat ip to ${ip}:${port}`,
+      `update @${affinityMap(transport)} { ${client} timeout ${seconds}s : ${address} }`,
+      `dnat ip to ${client} map @${affinityMap(transport)}`,
+      `meta l4proto ${transport} dnat ip to ${ip}:${port}`,
     ],
   };
 }

@@ -228,10 +228,10 @@ export class NftTable implements RuleTable {
       await sleep(clock, this.#lastBeginMs + COALESCE_MS - clock.monotonicMs(), this.#stopSignal);
       this.#lastBeginMs = clock.monotonicMs();
       const version = this.#version;
-      const whole = this.#whole;
+      let whole = this.#whole;
       this.#whole = false;
       try {
-        if (this.#kernel === null && !whole) await this.#adopt();
+        if (this.#kernel === null && !whole) whole = !(await this.#adopt());
         await this.#transact(whole);
       } catch (err) {
         this.#lastFailure = err;
@@ -259,8 +259,8 @@ export class NftTable implements RuleTable {
     }
   }
 
-  /** Learns what an earlier agent left. */
-  async #adopt(): Promise<void> {
+  /** Learns what an earlier agent left; false when there is no table. */
+  async #adopt(): Promise<boolean> {
     const { exitCode, stdout, stderr } = await this.#nft(
       ['-t', '-j', 'list', 'table', 'ip', this.name],
       undefined,
@@ -273,6 +273,7 @@ export class NftTable implements RuleTable {
     this.#kernel = { chains: new Set(chains), collections: new Map(collections) };
     for (const name of [...chains, ...collections.keys()]) this.#leftovers.add(name);
     for (const name of this.#chains.keys()) this.#changedChains.add(name);
+    return exitCode === 0;
   }
 
   /** Brings the kernel's table from {@link #kernel} to what is wanted now. */

@@ -1,3 +1,4 @@
+import { DEFAULT_SETTINGS } from './controllers/controller.ts';
 import { runControllers } from './controllers/run-controllers.ts';
 import { servedKinds } from './controllers/served-kinds.ts';
 import { runScheduler } from './scheduler/run-scheduler.ts';
@@ -8,8 +9,9 @@ export const LEADER_TASKS: readonly LeaderTask[] = [
   {
     user: 'system:kube-controller-manager',
     run: (client, { log, config, registry }, signal) => {
-      const { nodeGraceMs, serviceRange, loadBalancerPool } = config;
-      const settings = { nodeGraceMs, serviceRange, loadBalancerPool };
+      const { nodeGraceMs, serviceRange, loadBalancerPool, listen, joinListen } = config;
+      const reservedPorts = [...new Set([...DEFAULT_SETTINGS.reservedPorts, listen.port, joinListen.port])];
+      const settings = { nodeGraceMs, serviceRange, loadBalancerPool, reservedPorts };
       return runControllers(client, { log, settings, kinds: servedKinds(registry) }, signal);
     },
   },

@@ -32,6 +32,8 @@ export interface ControllerSettings {
   readonly serviceRange: AddressRange;
   /** Addresses for services of type LoadBalancer; empty: those of the nodes serve. */
   readonly loadBalancerPool: AddressPool;
+  /** Ports of TCP that no service takes at the addresses of nodes: SSH, and what servers and agents listen on. */
+  readonly reservedPorts: readonly number[];
 }
 
 /** The defaults of {@link ControllerSettings}. */
@@ -41,6 +43,7 @@ export const DEFAULT_SETTINGS: ControllerSettings = {
   endedPodsKept: 1000,
   serviceRange: DEFAULT_SERVICE_RANGE,
   loadBalancerPool: NO_POOL,
+  reservedPorts: [22, 7443, 7444, 7450],
 };
 
 /** What controllers are given. */

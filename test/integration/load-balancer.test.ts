@@ -52,12 +52,26 @@ describe('load balancers', () => {
     await until('a', '10.0.0.1 10.0.0.2 10.0.0.3');
     await setReady('n2', 'Unknown');
     await until('a', '10.0.0.1 10.0.0.3');
-    await make('local', { externalTrafficPolicy: 'Local' });
+    await make('local', { externalTrafficPolicy: 'Local', ports: [{ port: 81, protocol: 'TCP' }] });
     await cluster.client.create(KINDS.EndpointSlice, endpointsOn('local', 'n3'));
     await until('local', '10.0.0.3');
     const service = get('a');
     await cluster.client.update(KINDS.Service, { ...service, spec: { ...service?.spec, type: 'ClusterIP' } });
     await until('a', '');
+  });
+
+  test('without a pool two services do not get the same port, and none gets one of the machines', async () => {
+    await start('');
+    await make('a');
+    await until('a', '10.0.0.1 10.0.0.2 10.0.0.3');
+    await make('b');
+    await make('ssh', { ports: [{ port: 22, protocol: 'TCP' }] });
+    const message = (name: string): string => get(name)?.status?.conditions?.[0]?.message ?? '';
+    await cluster.until(() => message('ssh') !== '' && message('b') !== '', 'the conditions', 3_000);
+    expect(message('ssh')).toMatch(/^port 22\/TCP of the nodes belongs to the machines themselves/);
+    expect(message('b')).toMatch(/^port 80\/TCP of the nodes belongs to the service default\/a/);
+    await cluster.client.delete(KINDS.Service, { namespace: 'default', name: 'a' });
+    await until('b', '10.0.0.1 10.0.0.2 10.0.0.3');
   });
 
   test('many at once get different addresses of the pool; what is free again goes to who waits', async () => {

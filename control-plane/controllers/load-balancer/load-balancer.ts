@@ -27,6 +27,7 @@ import {
   NO_ADDRESS_CONDITION,
   nodeAddresses,
   nodesWithEndpoints,
+  portTrouble,
   takesTraffic,
 } from './plan.ts';
 
@@ -77,7 +78,8 @@ function create(context: ControllerContext): Controller {
     onAdd: look,
     onUpdate: (old, service) => {
       look(service);
-      if (addressOf(old) !== addressOf(service)) enqueueWaiting();
+      const samePorts = sameValue(old.spec?.ports, service.spec?.ports);
+      if (addressOf(old) !== addressOf(service) || !samePorts) enqueueWaiting();
     },
     onDelete: (service) => {
       if (ours.delete(objectKey(service))) enqueueWaiting();
@@ -110,9 +112,14 @@ function create(context: ControllerContext): Controller {
   function wantedOf(service: corev1.Service): Wanted {
     if (!isOurs(service)) return NOTHING;
     const able = candidates(service);
-    if (pool.size === 0) return { ...NOTHING, addresses: nodeAddresses(able) };
     const others = [...ours].flatMap((key) => services.get(key) ?? []).filter((other) => other !== service);
     const holders = others.filter((other) => addressOf(other) !== undefined);
+    if (pool.size === 0) {
+      // Who has a port keeps it; of two that have, the older one.
+      const older = holders.filter((other) => addressOf(service) === undefined || isOlder(other, service));
+      const trouble = portTrouble(service, older, settings.reservedPorts);
+      return trouble === undefined ? { ...NOTHING, addresses: nodeAddresses(able) } : { ...NOTHING, trouble };
+    }
     const choice = chooseAddress(service, holders, pool);
     if (!('address' in choice)) return { ...NOTHING, trouble: choice };
     // Who shares an address is announced together.
@@ -183,6 +190,12 @@ function create(context: ControllerContext): Controller {
   }
 
   return { queue, workers: 1, reconcile };
+}
+
+function isOlder(a: corev1.Service, b: corev1.Service): boolean {
+  const rank = (service: corev1.Service): string =>
+    `${service.metadata?.creationTimestamp ?? ''} ${objectKey(service)}`;
+  return rank(a) < rank(b);
 }
 
 function announcerOf({ metadata }: corev1.Service): string | undefined {

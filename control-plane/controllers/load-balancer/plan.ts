@@ -81,6 +81,28 @@ function portText({ port, protocol }: corev1.ServicePort): string {
   return `${port}/${protocol ?? 'TCP'}`;
 }
 
+/**
+ * Why a service cannot have its ports at the nodes' own addresses: a port that the machines need for themselves, or one that another
+ * service has there. Undefined when it can.
+ */
+export function portTrouble(
+  service: corev1.Service,
+  others: readonly corev1.Service[],
+  reserved: readonly number[],
+): { readonly reason: 'PortTaken'; readonly message: string } | undefined {
+  const says = (port: string, whose: string) => ({
+    reason: 'PortTaken' as const,
+    message: `port ${port} of the nodes belongs to ${whose}; with a pool of addresses (--load-balancer-pool) it could be served`,
+  });
+  for (const port of service.spec?.ports ?? []) {
+    const text = portText(port);
+    if (reserved.includes(port.port ?? 0) && text.endsWith('/TCP')) return says(text, 'the machines themselves');
+    const other = others.find(({ spec }) => (spec?.ports ?? []).some((one) => portText(one) === text));
+    if (other !== undefined) return says(text, `the service ${objectKey(other)}`);
+  }
+  return undefined;
+}
+
 /** Whether the traffic of a service stays on the node it came to. */
 export function isLocal({ spec }: corev1.Service): boolean {
   return spec?.externalTrafficPolicy === 'Local';

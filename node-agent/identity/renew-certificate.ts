@@ -29,6 +29,8 @@ const SPAN = 0.2;
 /** Clocks are set and files replaced: however long there is to wait, look again. */
 const LOOK_EVERY_MS = 3_600_000;
 const MAX_RETRY_MS = 600_000;
+/** Nothing but other files can help then. */
+const LOOK_WHEN_ENDED_MS = 60_000;
 /** Of a short life, how much may pass between two attempts. */
 const RETRY_SHARE = 0.02;
 
@@ -45,7 +47,7 @@ export async function renewCertificates(options: RenewOptions, signal: AbortSign
     const waitMs = plan.dueAtMs - clock.now();
     if (waitMs > 0) {
       await sleep(clock, Math.min(waitMs, LOOK_EVERY_MS), signal);
-      reload(options);
+      if (!signal.aborted) reload(options);
       continue;
     }
     try {
@@ -56,7 +58,7 @@ export async function renewCertificates(options: RenewOptions, signal: AbortSign
       if (signal.aborted) return;
       const ended = clock.now() >= plan.endsAtMs;
       report(options, plan, { ended, err });
-      await sleep(clock, ended ? MAX_RETRY_MS : plan.backoff.next(), signal);
+      await sleep(clock, ended ? LOOK_WHEN_ENDED_MS : plan.backoff.next(), signal);
     }
   }
 }

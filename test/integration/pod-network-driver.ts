@@ -66,10 +66,15 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
     const { items } = await client.list(KINDS.Node);
     for (const node of items) {
       const name = node.metadata?.name ?? '';
-      if (!wanted.some(({ metadata }) => metadata?.name === name)) await client.delete(KINDS.Node, { name });
+      // A Node's range never changes: who has another one was made anew.
+      const stays = wanted.some(
+        ({ metadata, spec }) => metadata?.name === name && spec?.podCIDR === node.spec?.podCIDR,
+      );
+      if (!stays) await client.delete(KINDS.Node, { name });
     }
+    const { items: left } = await client.list(KINDS.Node);
     for (const node of wanted) {
-      const there = items.find(({ metadata }) => metadata?.name === node.metadata?.name);
+      const there = left.find(({ metadata }) => metadata?.name === node.metadata?.name);
       const made = there ?? (await client.create(KINDS.Node, node));
       await client.update(KINDS.Node, { ...made, status: node.status }, { subresource: 'status' });
     }

@@ -37,8 +37,7 @@ export interface TestPod {
 /** One machine and the program that keeps its pod network. */
 export class TestNode {
   readonly name: string;
-  readonly podCidr: string;
-  readonly gateway: string;
+  podCidr: string;
   readonly root: string;
   ip: string;
   readonly #world: PodNetworkWorld;
@@ -54,7 +53,6 @@ export class TestNode {
     this.#index = index;
     this.name = `n${index}`;
     this.podCidr = `10.42.${index}.0/24`;
-    this.gateway = `10.42.${index}.1`;
     this.root = join(world.run.dir, this.name);
     this.ip = ip;
   }

@@ -137,7 +137,7 @@ END`);
   test('a node that goes takes its routes along', async () => {
     await world.tell([a, b]);
     await waitFor('no way to the third', () => a.routes().length === 2 && b.routes().length === 2, SOON);
-    expect(a.sh('ip link')).not.toContain(`${a.prefix}vx`);
+    await waitFor('no tunnel', () => !a.sh('ip link').includes(`${a.prefix}vx`), SOON);
     await settled([a, b]);
     expect(await world.ask(podA, podC.ip, 80)).toBe('');
     await world.tell();
@@ -212,12 +212,33 @@ END`);
     await world.tell();
   });
 
+  test('an agent that starts again changes nothing; with another range, the node has only that one', async () => {
+    const had = c.sh('ip link show; ip route; ip neigh show nud permanent');
+    await c.end();
+    expect(c.routes()).toHaveLength(3);
+    const again = async (): Promise<void> => {
+      await c.boot();
+      await world.tell();
+      for (const step of ['start', 'listen', 'run']) await c.call(step);
+      await settled();
+    };
+    await again();
+    expect(c.sh('ip link show; ip route; ip neigh show nud permanent')).toBe(had);
+    await c.end();
+    c.podCidr = '10.42.30.0/24';
+    await again();
+    const address = (await c.pod()).ip;
+    expect(address).toMatch(/^10\.42\.30\./);
+    expect(c.sh('ip route')).not.toContain('10.42.3.0/24');
+    expect(a.sh('ip route show 10.42.3.0/24')).toBe('');
+    expect(a.routes()).toContain(`10.42.30.0/24 via 10.42.30.1 dev ${a.prefix}vx src 10.42.1.1 onlink`);
+  });
+
   test("a user's own network gets no routes of ours, and we come back when it goes", async () => {
     const folder = join(b.root, 'etc/cni/net.d');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, '10-mine.conflist'), JSON.stringify({ name: 'mine', plugins: [{ type: 'ptp' }] }));
-    await waitFor('no routes', () => b.routes().length === 0, SOON);
-    expect(b.sh('ip link')).not.toContain(`${b.prefix}vx`);
+    await waitFor('no routes', () => b.routes().length === 0 && !b.sh('ip link').includes(`${b.prefix}vx`), SOON);
     rmSync(folder, { recursive: true });
     await waitFor('routes', () => b.routes().length === 3, SOON);
   });

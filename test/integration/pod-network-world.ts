@@ -237,8 +237,10 @@ export class PodNetworkWorld {
   }
 
   async #listen(netns: string, port: number, args: readonly string[]): Promise<void> {
+    // By the name it logs under, the sweep after a killed run finds it.
+    const named = ['socat', `-lp${this.run.dir}/`, ...args];
     this.#servers.push(
-      spawn('nsenter', [`--net=${netns}`, 'socat', ...args], { stdio: ['ignore', 'ignore', 'ignore'], detached: true }),
+      spawn('nsenter', [`--net=${netns}`, ...named], { stdio: ['ignore', 'ignore', 'ignore'], detached: true }),
     );
     for (let attempt = 0; shIn(netns, `ss -Hltn sport = :${port}`) === ''; attempt += 1) {
       if (attempt > 200) throw new Error(`nobody listens on port ${port}`);

@@ -89,7 +89,7 @@ export class ServiceProxy implements NodeFeature, ServiceWithdrawal {
 
   isServed(pod: corev1.Pod): boolean {
     const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
-    return this.#served.has({ namespace, name, uid });
+    return this.#served.mentions({ namespace, name, uid });
   }
 
   withdrawn(pod: Waiter['pod'], signal: AbortSignal): Promise<boolean> {

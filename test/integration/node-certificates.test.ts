@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GrpcConnection } from '../../lib/client/grpc-connection.ts';
 import { GrpcResourceClient } from '../../lib/client/grpc-resource-client.ts';
 import { systemClock } from '../../lib/clock.ts';
+import { errorMessage } from '../../lib/errors.ts';
 import { Informer } from '../../lib/informer.ts';
 import { certificateLife } from '../../lib/pki.ts';
 import { newCertificateRequest } from '../../lib/x509.ts';
@@ -51,6 +52,9 @@ describe.skipIf(missing !== undefined)(
       identity.onChange((credentials) => connection.useCredentials(credentials));
       const old = under.connect(first);
       await old.unary(apiv1.ClusterService.version, {});
+      const watchEnd = endOf(
+        old.serverStream(apiv1.ResourcesService.watch, { target: { resource: 'services' }, sendInitialEvents: true }),
+      );
 
       const stop = new AbortController();
       const agent = new Server();
@@ -92,6 +96,7 @@ describe.skipIf(missing !== undefined)(
         await expect(old.unary(apiv1.ClusterService.version, {})).rejects.toThrow(
           /^Unauthorized: the certificate of "system:node:pi4" ended at 20/,
         );
+        expect(await watchEnd).toContain('the certificate of this connection has ended: call again');
         // The node is not.
         await connection.unary(apiv1.ClusterService.version, {});
         await under.client().create(KINDS.Service, {
@@ -111,6 +116,16 @@ describe.skipIf(missing !== undefined)(
         agent.forceShutdown();
       }
     }, 20_000);
+
+    /** What a stream ends with. */
+    async function endOf(stream: AsyncIterable<unknown>): Promise<string> {
+      try {
+        for await (const _ of stream);
+        return 'no error';
+      } catch (err) {
+        return errorMessage(err);
+      }
+    }
 
     /** Connects to what the agent serves, as the control plane does. */
     function callAgent(port: number): Promise<{ readonly socket: TLSSocket; readonly serial: string }> {

@@ -237,8 +237,8 @@ export class PodNetworkWorld {
   }
 
   async #listen(netns: string, port: number, args: readonly string[]): Promise<void> {
-    // By the name it logs under, the sweep after a killed run finds it.
-    const named = ['socat', `-lp${this.run.dir}/`, ...args];
+    // By the file it logs to, the sweep after a killed run finds it.
+    const named = ['socat', `-lf${this.run.dir}/socat.log`, ...args];
     this.#servers.push(
       spawn('nsenter', [`--net=${netns}`, ...named], { stdio: ['ignore', 'ignore', 'ignore'], detached: true }),
     );

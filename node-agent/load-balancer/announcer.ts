@@ -16,7 +16,7 @@ import { ANNOUNCED_BY, planAddresses } from './plan.ts';
 /** Condition of a Node that announces addresses. */
 export const ADDRESSES_ANNOUNCED = 'LoadBalancerAddressesAnnounced';
 
-/** How often a node that holds addresses looks whether they are still there, and still its own. */
+/** Between two looks whether the addresses are still there, and still our own. */
 const LOOK_EVERY_MS = 60_000;
 /** When an address that somebody else has is asked for again. */
 const CONFLICT_RETRY_MS = 20_000;
@@ -30,6 +30,8 @@ export type AnnouncerParts = Pick<
 > & {
   /** Put before each command; for tests. */
   readonly prefix?: readonly string[];
+  /** How often a node that holds addresses looks after them; a minute unless said. */
+  readonly lookEveryMs?: number;
 };
 
 /** Makes the feature. */
@@ -145,7 +147,7 @@ class LoadBalancerAnnouncer implements NodeFeature {
       const message = `on ${link}: ${[...plan.wanted.keys()].sort().join(', ')}`;
       this.#setCondition({ status: 'True', reason: 'Announced', message });
     }
-    return LOOK_EVERY_MS;
+    return this.#parts.lookEveryMs ?? LOOK_EVERY_MS;
   }
 
   /** Makes sure we have the address. Gives who else has it. */

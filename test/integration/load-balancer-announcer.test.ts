@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { aborted } from '../../lib/aborted.ts';
 import { MemoryResourceClient } from '../../lib/client/memory-resource-client.ts';
+import type { ResourceClient } from '../../lib/client/resource-client.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type ClusterView, clusterView } from '../../node-agent/features/cluster-view.ts';
@@ -11,8 +13,10 @@ import type { NodeFeature, NodePlace } from '../../node-agent/features/node-feat
 import { createLoadBalancer } from '../../node-agent/load-balancer/announcer.ts';
 import { KINDS } from '../../proto/index.ts';
 import { forgetRun, newRun, type TestRun } from '../harness/run.ts';
+import { netnsName } from '../harness/traces.ts';
 import { waitFor } from '../harness/wait.ts';
 
+const machines = ['n1', 'n2', 'nb'];
 const VIP = '192.0.2.240';
 const NEIGHBOUR = '192.0.2.9';
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -42,10 +46,9 @@ describe.skipIf(why !== undefined)(`the announcer of load balancers${why === und
   let events: string[];
   const agents: TestAgent[] = [];
 
-  const netns = (name: string): string => `lb${run.id}${name}`;
+  const netns = (name: string): string => netnsName(run, machines.indexOf(name));
   const ip = (name: string, ...args: string[]): string =>
     execFileSync('ip', ['-n', netns(name), ...args], { encoding: 'utf8' });
-  const machines = ['n1', 'n2', 'nb'];
 
   beforeEach(async () => {
     run = newRun();
@@ -74,7 +77,7 @@ describe.skipIf(why !== undefined)(`the announcer of load balancers${why === und
     forgetRun(run);
   });
 
-  async function agent(name: string, clientOf: MemoryResourceClient = client): Promise<TestAgent> {
+  async function agent(name: string, clientOf: ResourceClient = client): Promise<TestAgent> {
     const abort = new AbortController();
     const view: ClusterView = clusterView({ client: clientOf, clock: systemClock, log });
     const place = { name, ips: [`192.0.2.${name.slice(1)}`], runDir: join(run.dir, name) } as unknown as NodePlace;
@@ -86,6 +89,7 @@ describe.skipIf(why !== undefined)(`the announcer of load balancers${why === und
       clock: systemClock,
       log,
       changed: () => undefined,
+      lookEveryMs: 1_000,
       prefix: ['nsenter', `--net=/run/netns/${netns(name)}`],
     });
     const running = Promise.all([view.run(abort.signal), feature.run(abort.signal)]);
@@ -157,6 +161,37 @@ describe.skipIf(why !== undefined)(`the announcer of load balancers${why === und
     await second.stop();
     await second.feature.teardown?.();
     expect(has('n2')).toBe(false);
+  });
+
+  test('a node that no server answers gives way to the one that took over', async () => {
+    const link = { cut: false };
+    const cutClient = new Proxy(client, {
+      get: (target, name) => {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        if (name === 'watch') {
+          return async function* (...args: Parameters<ResourceClient['watch']>) {
+            for await (const batch of target.watch(...args)) {
+              if (link.cut) await aborted(args[2]?.signal ?? new AbortController().signal);
+              yield batch;
+            }
+          };
+        }
+        return (...args: unknown[]): unknown => {
+          if (link.cut) throw new ApiError('ServiceUnavailable', 'Cannot connect');
+          return method.apply(target, args);
+        };
+      },
+    });
+    await makeService('n1');
+    await agent('n1', cutClient);
+    await until(() => has('n1'), 'the address on n1');
+    link.cut = true;
+    await moveTo('n2');
+    await agent('n2');
+    await until(() => has('n2'), 'the address on n2');
+    await until(() => !has('n1'), 'n1 to give way');
+    expect(has('n2')).toBe(true);
   });
 
   test('an address that a stranger has is left to him, and said', async () => {

@@ -1,4 +1,3 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExecError, run } from '../../../lib/exec.ts';
 import type { corev1 } from '../../../proto/index.ts';
@@ -25,11 +24,6 @@ const LOOK = [
   'link show type vxlan',
   'neigh show nud permanent',
 ];
-/** Answers from an address that is reached by another link are taken: those of services come so. */
-const LOOSE = '2';
-const STRICT = '1';
-/** Links whose filter we loosened, a line each. */
-const LOOSENED = 'loosened';
 
 /** What one look and its changes came to. */
 export interface RoutesOutcome {
@@ -55,18 +49,14 @@ export class NodeRoutes {
     const wanted = nodes === undefined ? NO_NETWORK : planNetwork(this.#self, nodes, links);
     const changes = changesTo(wanted, kernel, this.#self);
     await this.#apply(changes, signal);
-    if (nodes !== undefined) this.#settle(wanted, links);
+    const underlay = underlayOf(links, this.#self.ips);
+    if (nodes !== undefined && underlay !== undefined) writePodMtu(this.#folder, underlay.mtu);
     return { wanted, changed: Object.values(changes).flat().length };
   }
 
   /** Removes everything that was ever made. Idempotent. */
   async remove(): Promise<void> {
     await this.sync(undefined);
-    for (const link of this.#loosened()) {
-      const file = filterFile(link);
-      if (existsSync(file) && readFileSync(file, 'utf8').trim() === LOOSE) writeFileSync(file, STRICT);
-    }
-    rmSync(join(this.#folder, LOOSENED), { force: true });
   }
 
   async #look(signal?: AbortSignal): Promise<{ links: readonly LocalLink[]; kernel: KernelNetwork }> {
@@ -105,40 +95,6 @@ export class NodeRoutes {
     if (problems.length > 0) throw problems[0];
   }
 
-  /** What follows from the links rather than from the nodes. */
-  #settle({ routes, vxlan }: WantedNetwork, links: readonly LocalLink[]): void {
-    const underlay = underlayOf(links, this.#self.ips);
-    if (underlay !== undefined) writePodMtu(this.#folder, underlay.mtu);
-    const used = new Set([...routes.map(({ dev }) => dev), ...(underlay === undefined ? [] : [underlay.name])]);
-    if (vxlan !== undefined) used.add(vxlan.name);
-    for (const link of used) this.#loosen(link);
-  }
-
-  /**
-   * The answer of a pod on another node to a connection through a service has, once translated back, an address that is routed to
-   * the bridge: a strict filter would drop it on the link it comes by.
-   */
-  #loosen(link: string): void {
-    const strict = [filterFile('all'), filterFile(link)].map((file) =>
-      existsSync(file) ? readFileSync(file, 'utf8').trim() : '0',
-    );
-    if (!strict.includes(STRICT) || strict.includes(LOOSE)) return;
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const known = new Set([...this.#loosened(), link]);
-    writeFileSync(join(this.#folder, LOOSENED), `${[...known].join('\n')}\n`, { mode: 0o600 });
-    writeFileSync(filterFile(link), LOOSE);
-  }
-
-  #loosened(): readonly string[] {
-    try {
-      return readFileSync(join(this.#folder, LOOSENED), 'utf8')
-        .split('\n')
-        .filter((line) => line !== '');
-    } catch {
-      return [];
-    }
-  }
-
   async #tool(program: string, args: readonly string[], input?: string, signal?: AbortSignal) {
     try {
       return await run(program, args, {
@@ -161,8 +117,4 @@ export class NodeRoutes {
 /** The command that routes services to the bridge, for `ip -batch`; may be run again. */
 export function serviceRouteCommand(self: Pick<RoutingNode, 'serviceCidr' | 'bridge' | 'podCidr'>): string {
   return `route replace ${routeLine(serviceRoute(self))}`;
-}
-
-function filterFile(link: string): string {
-  return `/proc/sys/net/ipv4/conf/${link}/rp_filter`;
 }

@@ -75,7 +75,7 @@ export interface NodePlace {
 
 /** How a pod that is to be stopped leaves the services it is behind; see `pods/withdrawals.ts`. */
 export interface ServiceWithdrawal {
-  /** Whether any service of the cluster sends to this pod as far as this node knows. Cheap. */
+  /** Whether any service of the cluster has this pod, ending or not, as far as this node knows. Cheap. */
   isServed(pod: corev1.Pod): boolean;
   /** Resolves true once this node sends no new connection to the pod; false when `signal` aborts first. Never rejects. */
   withdrawn(

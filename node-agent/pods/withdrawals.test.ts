@@ -68,7 +68,7 @@ describe('a pod that is about to be stopped', () => {
     answer.get('b')?.(true);
     await settle();
     expect(state.done).toBe(false);
-    await clock.advance(399);
+    await clock.advance(1199);
     expect(state.done).toBe(false);
     await clock.advance(1);
     await settle();
@@ -84,7 +84,7 @@ describe('a pod that is about to be stopped', () => {
     await clock.advance(2000);
     await settle();
     expect(warnings).toEqual([{ namespace: 'shop', name: 'web-1', nodes: ['b'] }]);
-    await clock.advance(400);
+    await clock.advance(1200);
     await settle();
     expect(state.done).toBe(true);
   });

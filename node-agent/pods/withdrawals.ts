@@ -43,8 +43,11 @@ export interface WithdrawalOptions {
 
 /** Longest wait for all nodes together. */
 const WAIT_MS = 2_000;
-/** For connections that were opened just before the last node stopped sending: time to be accepted and served. */
-const LINGER_MS = 400;
+/**
+ * For connections that were opened just before the last node stopped sending: time to be accepted and served. A first packet that is
+ * lost (the program is slow to accept, say) is sent again after a second, to the same pod.
+ */
+const LINGER_MS = 1_200;
 
 /** See the top of the file. */
 export class Withdrawals {

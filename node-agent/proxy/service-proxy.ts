@@ -46,6 +46,7 @@ export function createServiceProxy(parts: ServiceProxyParts): ServiceProxy {
 /** See the top of the file. */
 export class ServiceProxy implements NodeFeature, ServiceWithdrawal {
   readonly name = 'services';
+  readonly withdrawal: ServiceWithdrawal = this;
   readonly #parts: ServiceProxyParts;
   readonly #ledger: ServiceLedger;
   readonly #served = new ServedPods();

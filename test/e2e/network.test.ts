@@ -15,7 +15,8 @@ const GUESTBOOK = join(EXAMPLES, 'kubernetes+website/content/en/examples/applica
 
 /** A web server that says its name, in a Deployment behind a Service of type NodePort. */
 function web(replicas: number, version = '1'): string {
-  const script = `mkdir -p /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www`;
+  // It ends the moment it is told to, with whatever is under way: the most that could be lost.
+  const script = `trap 'exit 0' TERM; mkdir -p /www; hostname >/www/index.html; httpd -f -p 8080 -h /www & wait`;
   return list([
     {
       apiVersion: 'apps/v1',
@@ -103,11 +104,11 @@ describe.skipIf(reason !== undefined)(`the network of three machines${reason ? `
     const names = new Set(pods.map(({ metadata }) => metadata.name));
     for (const [index] of machines.all.entries()) {
       await waitFor(`the service on machine ${index}`, async () =>
-        names.has(await on(index, 'busybox', 'wget', '-q', '-T', '2', '-O', '-', `http://${spec.clusterIP}/`)),
+        names.has(await on(index, 'curl', '-sS', '-m', '3', `http://${spec.clusterIP}/`)),
       );
       for (const other of machines.all.keys()) {
         const url = `http://${machines.address(other)}:30080/`;
-        expect(names).toContain(await on(index, 'busybox', 'wget', '-q', '-T', '2', '-O', '-', url));
+        expect(names).toContain(await on(index, 'curl', '-sS', '-m', '3', url));
       }
     }
     for (const node of ['node-1', 'node-2', 'node-3']) {

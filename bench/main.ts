@@ -10,7 +10,7 @@ import { type BenchResult, type Figure, formatBar, formatNumber, isMet, type Tab
 
 const project = join(import.meta.dirname, '..');
 /** Benchmarks that hand over figures, in the order of the report. */
-const BENCHES = ['pods', 'cli', 'api', 'dns', 'scheduler-persisted', 'scheduler'] as const;
+const BENCHES = ['pods', 'cli', 'api', 'dns', 'services', 'scheduler-persisted', 'scheduler'] as const;
 /** Of these the report shows what they print. */
 const PLAIN: ReadonlySet<string> = new Set(['scheduler-persisted', 'scheduler']);
 

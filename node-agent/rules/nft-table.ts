@@ -54,6 +54,8 @@ export class NftTable implements RuleTable {
   #settled = false;
   /** The next transaction writes everything. */
   #whole = false;
+  /** Before the next transaction the kernel is read again, and what is declared is written over what is there. */
+  #readAgain = false;
   #version = 0;
   #requested = 0;
   #applied = 0;
@@ -228,14 +230,16 @@ export class NftTable implements RuleTable {
       await sleep(clock, this.#lastBeginMs + COALESCE_MS - clock.monotonicMs(), this.#stopSignal);
       this.#lastBeginMs = clock.monotonicMs();
       const version = this.#version;
+      const again = this.#readAgain;
+      this.#readAgain = false;
       let whole = this.#whole;
       this.#whole = false;
       try {
-        if (this.#kernel === null && !whole) whole = !(await this.#adopt());
+        if ((this.#kernel === null || again) && !whole) whole = !(await this.#adopt());
         await this.#transact(whole);
       } catch (err) {
         this.#lastFailure = err;
-        this.#whole = this.#kernel !== null;
+        if (this.#kernel !== null) this.#writeAnew(whole || again);
         if (err instanceof ExecError && err.code === 'MissingTool') this.#settleWaiters(null, err);
         if (this.#waiters.size === 0 && this.#stopSignal === undefined) return;
         this.#log?.[whole ? 'warn' : 'debug']({ table: this.name, err }, 'rules not taken by the kernel');
@@ -259,6 +263,12 @@ export class NftTable implements RuleTable {
     }
   }
 
+  /** Next, everything is written: over what is there while parts of an earlier agent's table are still needed, else instead of it. */
+  #writeAnew(evenLeftovers: boolean): void {
+    if (this.#leftovers.size > 0 && !evenLeftovers) this.#readAgain = true;
+    else this.#whole = true;
+  }
+
   /** Learns what an earlier agent left; false when there is no table. */
   async #adopt(): Promise<boolean> {
     const { exitCode, stdout, stderr } = await this.#nft(
@@ -270,6 +280,7 @@ export class NftTable implements RuleTable {
       throw new Error(`Cannot read table ${this.name}: ${stderr.trim()}`);
     }
     const { chains, collections } = exitCode === 0 ? kernelNames(stdout) : NOTHING;
+    this.#leftovers.clear();
     this.#kernel = { chains: new Set(chains), collections: new Map(collections) };
     for (const name of [...chains, ...collections.keys()]) this.#leftovers.add(name);
     for (const name of this.#chains.keys()) this.#changedChains.add(name);
@@ -338,7 +349,7 @@ export class NftTable implements RuleTable {
   }
 
   async #restore(signal: AbortSignal): Promise<void> {
-    this.#whole = true;
+    this.#writeAnew(false);
     this.#change();
     await this.commit(signal).catch(() => undefined);
   }

@@ -75,6 +75,11 @@ describe.skipIf(reason !== null)(`the table of rules${reason === null ? '' : `: 
     expect(listed()).toMatch(/one_ports \{[^}]*80 : 10\.0\.0\.2/);
     expect(listed()).toMatch(/two_ports \{[^}]*80 : 10\.0\.0\.1/);
     expect(await after.listDynamic('one_clients')).toEqual([['10.1.1.1', '99']]);
+    // A change that the kernel refuses, since somebody was there before: two stays even so.
+    nft(`delete element ip ${table} one_ports { 80 }`);
+    declare(after, 'one').delete('80');
+    await after.commit();
+    expect(listed()).toMatch(/two_ports \{[^}]*80 : 10\.0\.0\.1/);
     declare(after, 'two');
     after.settled();
     await after.commit();

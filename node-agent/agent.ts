@@ -77,7 +77,7 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
   // Every pod, probe and stream listens to it.
   setMaxListeners(0, signal);
   const paths = nodePaths(config.root);
-  const machine = readMachine(paths.data);
+  const machine = readMachine(paths.data, config.root);
   const version = await runtime.version();
   const { place, features } = parts;
   const addresses = place.ips;

@@ -1,6 +1,7 @@
 /** What the machine is and has, read from the kernel and a few files. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { arch, availableParallelism, release } from 'node:os';
+import { join } from 'node:path';
 
 /** Facts for the Node object. Sizes in bytes. */
 export interface Machine {
@@ -18,9 +19,9 @@ export interface Machine {
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386' };
 
-/** Reads the machine; `dataDir` is where images and volumes are. */
-export function readMachine(dataDir: string): Machine {
-  const machineID = readLine('/etc/machine-id');
+/** Reads the machine; `dataDir` is where images and volumes are. An id below `root` is the machine's before that of the host. */
+export function readMachine(dataDir: string, root = '/'): Machine {
+  const machineID = readLine(join(root, 'etc/machine-id')) || readLine('/etc/machine-id');
   return {
     cpuCount: availableParallelism(),
     memoryBytes: memoryField('MemTotal'),

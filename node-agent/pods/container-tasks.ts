@@ -84,8 +84,7 @@ export class ContainerTasks {
       const place = this.#options.place();
       const { pod } = place;
       const fieldPath = fieldPathOf(pod, container);
-      const refused = env.hooks?.refusesStart(pod);
-      if (refused !== undefined) throw new ContainerConfigError('StartRefused', refused);
+      this.#checkMayStart(pod);
       const config = await this.#options.readConfig();
       const image = await ensureImage(env, { pod, container, config, fieldPath, signal });
       slot.pullFailures = 0;
@@ -94,6 +93,8 @@ export class ContainerTasks {
       const { volumes } = this.#options;
       const make = async (): Promise<ContainerFacts> => {
         signal.throwIfAborted();
+        // Pulling the image may have taken long.
+        this.#checkMayStart(pod);
         if (!volumes.ready) await volumes.setUp({ pod, config, fields });
         const { attempt, backoffMs } = run;
         const request = { ...place, container, attempt, backoffMs, image, config, fields, volumes };
@@ -112,6 +113,11 @@ export class ContainerTasks {
     } finally {
       slot.busy = null;
     }
+  }
+
+  #checkMayStart(pod: corev1.Pod): void {
+    const refused = this.#options.env.hooks?.refusesStart(pod);
+    if (refused !== undefined) throw new ContainerConfigError('StartRefused', refused);
   }
 
   /** Probes a running container; `known` is what was true before the agent was restarted. */

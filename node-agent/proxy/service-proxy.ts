@@ -1,6 +1,5 @@
 /** The feature of the node that makes Services work: README.md says how. */
-import type { Clock } from '../../lib/clock.ts';
-import { sleep } from '../../lib/clock.ts';
+import { type Clock, sleep } from '../../lib/clock.ts';
 import { objectKey } from '../../lib/informer.ts';
 import type { corev1, discoveryv1 } from '../../proto/index.ts';
 import { BY_SERVICE, type ClusterView, SERVICE_NAME_LABEL } from '../features/cluster-view.ts';
@@ -37,6 +36,7 @@ interface Waiter {
 
 /** Services, slices: at most this many are taken in before other work gets its turn. */
 const SERVICES_AT_ONCE = 200;
+const COMMIT_RETRY_MS = 10_000;
 
 /** Makes the feature, without effect. */
 export function createServiceProxy(parts: ServiceProxyParts): ServiceProxy {
@@ -168,12 +168,27 @@ export class ServiceProxy implements NodeFeature, ServiceWithdrawal {
       this.#dirty.delete(key);
       changes.push(...this.#update(key));
     }
-    await this.#parts.table.commit(signal);
+    await this.#commit(signal);
     const left = changes.some(({ front, gone }) => front.stickySeconds !== undefined && gone.length > 0);
     if (left || (first && this.#ledger.hasSticky)) await this.#forgetClients(signal);
     if (!first) await this.#forgetConnections(changes, signal);
     this.#inForce = true;
     for (const waiter of this.#waiters) if (this.#isWithdrawn(waiter.pod)) waiter.resolve(true);
+  }
+
+  /** The table tries again by itself; only where there is no nft it gives up, and then that is what is waited for. */
+  async #commit(signal: AbortSignal): Promise<void> {
+    const { table, log, clock } = this.#parts;
+    for (;;) {
+      try {
+        await table.commit(signal);
+        return;
+      } catch (err) {
+        signal.throwIfAborted();
+        log.warn({ err }, 'service rules not in force');
+        await sleep(clock, COMMIT_RETRY_MS, signal);
+      }
+    }
   }
 
   #update(key: string): readonly FrontChange[] {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { corev1, discoveryv1 } from '../../proto/index.ts';
 import { MemoryRuleTable } from '../rules/memory-rule-table.ts';
-import { forgetArguments } from './conntrack.ts';
+import { forgetArguments, staleArguments } from './conntrack.ts';
 import { ServedPods } from './served-pods.ts';
 import { ServiceLedger } from './service-ledger.ts';
 
@@ -110,6 +110,34 @@ describe('services in the table', () => {
       '--orig-port-dst 53 --orig-dst 10.43.0.1 --dst-nat 10.42.0.2',
       '--orig-port-dst 30053 --dst-nat 10.42.0.2',
     ]);
+  });
+});
+
+describe('connections made while no agent was there', () => {
+  const line = (dialled: string, port: number, endpoint: string, endpointPort: number): string =>
+    `udp 17 20 src=10.42.0.9 dst=${dialled} sport=4000 dport=${port} src=${endpoint} dst=10.42.0.9 sport=${endpointPort} dport=4000 mark=0`;
+  const { ledger } = world();
+  const ports = [{ protocol: 'UDP', port: 53, nodePort: 30_053 }];
+  ledger.update('default/dns', service('10.43.0.1', { type: 'NodePort', ports }), [slice(['10.42.0.2'], 'n1', 'UDP')]);
+
+  it.each([
+    ['to an endpoint', line('10.43.0.1', 53, '10.42.0.2', 8080), []],
+    [
+      'to an endpoint that is gone',
+      line('10.43.0.1', 53, '10.42.0.3', 8080),
+      ['53 --orig-dst 10.43.0.1 --dst-nat 10.42.0.3'],
+    ],
+    [
+      'through a port of the node',
+      line('192.0.2.1', 30_053, '10.42.0.3', 8080),
+      ['30053 --orig-dst 192.0.2.1 --dst-nat 10.42.0.3'],
+    ],
+    ['to no service', line('192.0.2.1', 53, '10.42.0.3', 8080), []],
+    ['that were not translated', line('10.43.0.1', 53, '10.43.0.1', 53), []],
+    ['of another kind', 'unknown 2 500 src=10.42.1.1 dst=224.0.0.22 [UNREPLIED]', []],
+  ])('%s', (_what, listing, expected) => {
+    const calls = staleArguments(`${listing}\n${listing}\n`, (key) => ledger.front(key));
+    expect(calls.map((argv) => argv.slice(6).join(' '))).toEqual(expected);
   });
 });
 

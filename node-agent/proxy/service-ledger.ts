@@ -49,8 +49,12 @@ export class ServiceLedger {
 
   /** Whether any service has its clients stay with their endpoints. */
   get hasSticky(): boolean {
-    for (const { fronts } of this.#plans.values()) if (fronts[0]?.stickySeconds !== undefined) return true;
-    return false;
+    return this.#hasFront(({ stickySeconds }) => stickySeconds !== undefined);
+  }
+
+  /** Whether any service is dialled by UDP. */
+  get hasUdp(): boolean {
+    return this.#hasFront(({ transport }) => transport === 'udp');
   }
 
   /** Takes in what a service is now, undefined when it is gone. Says how its fronts changed. */
@@ -74,6 +78,11 @@ export class ServiceLedger {
     for (const ip of after.localAddresses) this.#use(`hairpin ${ip}`, () => this.#put(hairpin(ip)));
     for (const ip of before.localAddresses) this.#unuse(`hairpin ${ip}`, () => this.#delete(hairpin(ip)));
     return changes;
+  }
+
+  #hasFront(is: (front: Front) => boolean): boolean {
+    for (const { fronts } of this.#plans.values()) if (fronts.some(is)) return true;
+    return false;
   }
 
   #claim(key: string, old: Front | undefined, front: Front): FrontChange[] {

@@ -5,7 +5,7 @@ import type { corev1, discoveryv1 } from '../../proto/index.ts';
 import { BY_SERVICE, type ClusterView, SERVICE_NAME_LABEL } from '../features/cluster-view.ts';
 import type { NodeFeature, NodePlace, ServiceWithdrawal } from '../features/node-feature.ts';
 import type { RuleTable } from '../rules/rule-table.ts';
-import { forgetArguments, forgetConnections } from './conntrack.ts';
+import { forgetArguments, forgetConnections, listConnections, staleArguments } from './conntrack.ts';
 import { HealthServers } from './health-servers.ts';
 import { ServedPods } from './served-pods.ts';
 import { type FrontChange, ServiceLedger } from './service-ledger.ts';
@@ -171,7 +171,7 @@ export class ServiceProxy implements NodeFeature, ServiceWithdrawal {
     await this.#commit(signal);
     const left = changes.some(({ front, gone }) => front.stickySeconds !== undefined && gone.length > 0);
     if (left || (first && this.#ledger.hasSticky)) await this.#forgetClients(signal);
-    if (!first) await this.#forgetConnections(changes, signal);
+    await this.#forgetConnections(first ? undefined : changes, signal);
     this.#inForce = true;
     for (const waiter of this.#waiters) if (this.#isWithdrawn(waiter.pod)) waiter.resolve(true);
   }
@@ -234,10 +234,18 @@ export class ServiceProxy implements NodeFeature, ServiceWithdrawal {
     return front?.endpoints.includes(endpoint) === true || front?.localEndpoints?.includes(endpoint) === true;
   }
 
-  async #forgetConnections(changes: readonly FrontChange[], signal: AbortSignal): Promise<void> {
+  /** Without changes: whatever went stale before we were there. */
+  async #forgetConnections(changes: readonly FrontChange[] | undefined, signal: AbortSignal): Promise<void> {
     const { log, enter = [] } = this.#parts;
+    const options = { enter, signal };
     try {
-      await forgetConnections(changes.flatMap(forgetArguments), { enter, signal });
+      const calls =
+        changes === undefined
+          ? this.#ledger.hasUdp
+            ? staleArguments(await listConnections(options), (key) => this.#ledger.front(key))
+            : []
+          : changes.flatMap(forgetArguments);
+      await forgetConnections(calls, options);
     } catch (err) {
       if (!signal.aborted) log.warn({ err }, 'connections of gone endpoints not forgotten');
     }

@@ -8,7 +8,7 @@ export interface KindFollower {
   readonly follow: (informer: Informer<KubeObject>, type: ResourceType) => void;
 }
 
-/** Follows every kind that is wanted, once: those that are served now, and those that come. */
+/** Follows the metadata of every kind that is wanted, once: those that are served now, and those that come. */
 export function followKinds(
   { informers, kinds }: Pick<ControllerContext, 'informers' | 'kinds'>,
   { wants, follow }: KindFollower,
@@ -16,7 +16,7 @@ export function followKinds(
   const followed = new WeakSet<Informer<KubeObject>>();
   const followNew = (): void => {
     for (const type of kinds.list().filter(wants)) {
-      const informer = informers.of(type);
+      const informer = informers.metadataOf(type);
       if (followed.has(informer)) continue;
       followed.add(informer);
       follow(informer, type);

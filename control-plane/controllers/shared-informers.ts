@@ -26,26 +26,6 @@ export function labelIndexValue(namespace: string, [key, value]: readonly [strin
   return `${namespace}/${key}=${value}`;
 }
 
-/** Kinds of which somebody reads more than the metadata. Of the others nothing else is kept in memory. */
-const WHOLE: ReadonlySet<string> = new Set(
-  [
-    KINDS.Pod,
-    KINDS.Node,
-    KINDS.Namespace,
-    KINDS.ReplicaSet,
-    KINDS.Deployment,
-    KINDS.Lease,
-    KINDS.CustomResourceDefinition,
-    KINDS.PodDisruptionBudget,
-    KINDS.ResourceQuota,
-    KINDS.Service,
-    KINDS.EndpointSlice,
-    KINDS.Ingress,
-    KINDS.IngressClass,
-    KINDS.Endpoints,
-  ].map(kindId),
-);
-
 const byOwner: Indexer<KubeObject> = (object) =>
   (object.metadata?.ownerReferences ?? []).map((owner) => owner.uid ?? '');
 const byNamespace: Indexer<KubeObject> = (object) => [object.metadata?.namespace ?? ''];
@@ -72,19 +52,25 @@ const INDEXERS: Readonly<Record<string, Readonly<Record<string, Indexer<KubeObje
   },
 };
 
-interface Running {
+interface Shared {
   readonly informer: Informer<KubeObject>;
   readonly stop: AbortController;
+  /** Whether somebody asked for whole objects; otherwise nothing but their metadata is kept in memory. */
+  whole: boolean;
 }
 
-/** See the top of the file. Informers asked for after {@link run} began are started at once. */
+/**
+ * See the top of the file. Informers asked for after {@link run} began are started at once.
+ *
+ * A kind that anybody asks for whole is whole for all. That is settled when its informer starts: controllers ask as they are created.
+ */
 export class SharedInformers {
   readonly #client: ResourceClient;
   readonly #clock: Clock | undefined;
   readonly #log: InformerLog | undefined;
-  readonly #informers = new Map<string, Running>();
+  readonly #informers = new Map<string, Shared>();
   /** Starts an informer; undefined before {@link run} and after it. */
-  #start: ((running: Running) => void) | undefined;
+  #start: ((shared: Shared) => void) | undefined;
 
   constructor(client: ResourceClient, options: { readonly clock?: Clock; readonly log?: InformerLog } = {}) {
     this.#client = client;
@@ -92,27 +78,45 @@ export class SharedInformers {
     this.#log = options.log;
   }
 
-  /** The informer of a kind, the same one for everybody. Asking for it makes it part of {@link run}. */
+  /**
+   * The informer of a kind, with whole objects; the same one for everybody. Asking for it makes it part of {@link run}. Throws when
+   * it runs already with metadata only: a programming error.
+   */
   of<T extends KubeObject>(type: ResourceType<T>): Informer<T> {
-    let running = this.#informers.get(kindId(type));
-    if (running === undefined) {
-      const informer = new Informer<KubeObject>({
-        client: this.#client,
-        type: type as unknown as ResourceType,
-        indexers: {
-          [BY_OWNER]: byOwner,
-          [BY_NAMESPACE]: byNamespace,
-          ...INDEXERS[type.messageName],
-        },
-        ...(WHOLE.has(kindId(type)) ? {} : { transform: metadataOnly }),
-        ...(this.#clock === undefined ? {} : { clock: this.#clock }),
-        ...(this.#log === undefined ? {} : { log: this.#log }),
-      });
-      running = { informer, stop: new AbortController() };
-      this.#informers.set(kindId(type), running);
-      this.#start?.(running);
+    const shared = this.#informers.get(kindId(type)) ?? this.#create(type, { whole: true });
+    if (!shared.whole) {
+      if (this.#start !== undefined) {
+        throw new Error(
+          `Cannot give whole objects of ${kindId(type)}: its informer runs already with their metadata only`,
+        );
+      }
+      shared.whole = true;
     }
-    return running.informer as unknown as Informer<T>;
+    return shared.informer as unknown as Informer<T>;
+  }
+
+  /** The same informer for those who read nothing but metadata: of a kind that nobody asks for whole, nothing else is kept. */
+  metadataOf<T extends KubeObject>(type: ResourceType<T>): Informer<KubeObject> {
+    return (this.#informers.get(kindId(type)) ?? this.#create(type, { whole: false })).informer;
+  }
+
+  #create<T extends KubeObject>(type: ResourceType<T>, { whole }: { readonly whole: boolean }): Shared {
+    const informer = new Informer<KubeObject>({
+      client: this.#client,
+      type: type as unknown as ResourceType,
+      indexers: {
+        [BY_OWNER]: byOwner,
+        [BY_NAMESPACE]: byNamespace,
+        ...INDEXERS[type.messageName],
+      },
+      transform: (object) => (shared.whole ? object : metadataOnly(object)),
+      ...(this.#clock === undefined ? {} : { clock: this.#clock }),
+      ...(this.#log === undefined ? {} : { log: this.#log }),
+    });
+    const shared: Shared = { informer, stop: new AbortController(), whole };
+    this.#informers.set(kindId(type), shared);
+    this.#start?.(shared);
+    return shared;
   }
 
   /** All informers asked for so far. */
@@ -136,7 +140,7 @@ export class SharedInformers {
       const end = informer.run(AbortSignal.any([signal, stop.signal])).finally(() => ends.delete(end));
       ends.add(end);
     };
-    for (const running of this.#informers.values()) this.#start(running);
+    for (const shared of this.#informers.values()) this.#start(shared);
     await aborted(signal);
     this.#start = undefined;
     await Promise.all(ends);

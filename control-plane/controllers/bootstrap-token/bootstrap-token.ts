@@ -7,7 +7,7 @@ import { hasReason } from '../../../lib/errors.ts';
 import { objectKey } from '../../../lib/informer.ts';
 import { after, done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
-import { type corev1, KINDS } from '../../../proto/index.ts';
+import { KINDS, type KubeObject } from '../../../proto/index.ts';
 import { hasEnded, storedToken, TOKEN_NAME_PREFIX, TOKEN_NAMESPACE } from '../../api/join/bootstrap-token.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 
@@ -20,8 +20,8 @@ export const bootstrapTokenController: ControllerDefinition = { name: NAME, crea
 
 function create({ client, informers, clock, log }: ControllerContext): Controller {
   const queue = new WorkQueue({ clock });
-  const secrets = informers.of(KINDS.Secret);
-  const enqueue = (secret: corev1.Secret): void => {
+  const secrets = informers.metadataOf(KINDS.Secret);
+  const enqueue = (secret: KubeObject): void => {
     const { namespace, name = '' } = secret.metadata ?? {};
     if (namespace === TOKEN_NAMESPACE && name.startsWith(TOKEN_NAME_PREFIX)) queue.add(objectKey(secret));
   };

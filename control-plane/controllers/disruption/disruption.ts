@@ -71,7 +71,7 @@ function create(context: ControllerContext): Controller {
     onDelete: enqueueSelecting,
   });
   for (const type of [KINDS.Deployment, KINDS.ReplicaSet, KINDS.StatefulSet, KINDS.ReplicationController]) {
-    informers.of(type as unknown as ResourceType).addHandler({
+    informers.metadataOf(type as unknown as ResourceType).addHandler({
       onUpdate: (old, object) => {
         if (old.metadata?.generation !== object.metadata?.generation) enqueueNamespace(object);
       },

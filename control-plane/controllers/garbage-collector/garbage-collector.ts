@@ -111,7 +111,7 @@ function create(context: ControllerContext): Controller {
     const ids = new Set(served.map(kindId));
     for (const id of informers.keys()) if (!ids.has(id)) informers.delete(id);
     for (const type of served) {
-      const informer = context.informers.of(type);
+      const informer = context.informers.metadataOf(type);
       if (informers.get(kindId(type)) === informer) continue;
       informers.set(kindId(type), informer);
       follow(informer);

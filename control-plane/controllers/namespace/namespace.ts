@@ -77,7 +77,7 @@ function create(context: ControllerContext): Controller {
    * nobody else would ever remove it.
    */
   async function removeLatecomers(name: string, signal: AbortSignal): Promise<Outcome> {
-    const inIt = (type: ResourceType): boolean => informers.of(type).byIndex(BY_NAMESPACE, name).length > 0;
+    const inIt = (type: ResourceType): boolean => informers.metadataOf(type).byIndex(BY_NAMESPACE, name).length > 0;
     const late = namespaced().filter((type) => kindId(type) !== kindId(KINDS.Event) && inIt(type));
     if (late.length === 0 || (await ignoreNotFound(client.get(KINDS.Namespace, { name }, signal))) !== undefined)
       return done;

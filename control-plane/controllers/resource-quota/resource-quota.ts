@@ -34,6 +34,8 @@ function create(context: ControllerContext): Controller {
   const { client, informers, kinds, clock } = context;
   const queue = new WorkQueue({ clock });
   const quotas = informers.of(KINDS.ResourceQuota);
+  // Whether pods have ended is not in their metadata.
+  informers.of(KINDS.Pod);
 
   quotas.addHandler({
     onAdd: (quota) => queue.add(objectKey(quota)),

@@ -21,7 +21,7 @@ export const serviceAccountController: ControllerDefinition = { name: NAME, crea
 function create({ client, informers, clock }: ControllerContext): Controller {
   const queue = new WorkQueue({ clock });
   const namespaces = informers.of(KINDS.Namespace);
-  const accounts = informers.of(KINDS.ServiceAccount);
+  const accounts = informers.metadataOf(KINDS.ServiceAccount);
 
   namespaces.addHandler({
     onAdd: (namespace) => queue.add(objectKey(namespace)),

@@ -14,6 +14,8 @@ import type { NodeFeature, NodePlace } from './features/node-feature.ts';
 import { podHooks } from './features/pod-hooks.ts';
 import type { ImageStore } from './images/image-store.ts';
 import { resolveUser } from './images/image-user.ts';
+import { hasUserCniConfig, userCniFolder } from './network/cni-config.ts';
+import { podsOfOtherRange } from './network/pod-cidr.ts';
 import type { PodNetwork } from './network/pod-network.ts';
 import { readHeadroom, readMachine } from './node/machine.ts';
 import { renewNodeLease } from './node/node-lease.ts';
@@ -115,6 +117,11 @@ export async function runAgent(config: AgentConfig, parts: AgentParts, signal: A
   };
   const workers = new PodWorkers(env);
   await network.start();
+  // Their addresses lead nowhere any more: with another range they are attached anew, and their programs go on.
+  const stranded = hasUserCniConfig(userCniFolder(config.root))
+    ? []
+    : podsOfOtherRange(await network.list(), place.podCidr);
+  for (const { podUid } of stranded) await network.teardown(podUid);
   await workers.adopt();
   const serving = await parts.serve?.(workers, () => {
     reporter.changed();

@@ -19,6 +19,7 @@ import { pooledMountTool } from './images/mount-tool.ts';
 import { OverlayImageStore } from './images/overlay-image-store.ts';
 import { SkopeoRegistry } from './images/skopeo-registry.ts';
 import { createCniNetwork } from './network/cni-network.ts';
+import { otherRangeText } from './network/pod-cidr.ts';
 import {
   type ClusterFacts,
   clusterFacts,
@@ -114,10 +115,7 @@ async function serve(config: AgentConfig, log: Logger, signal: AbortSignal): Pro
       place: features.place,
       features: { ...features, peers },
       onOtherRange: (podCidr) => {
-        log.error(
-          { node, had: facts.podCidr, has: podCidr },
-          'this node has been given another pod range, starting anew',
-        );
+        log.error({ node, why: otherRangeText(node, facts.podCidr, podCidr) }, 'pod range changed, starting anew');
         writeFacts(file, node, { ...facts, podCidr });
         restart.abort();
       },

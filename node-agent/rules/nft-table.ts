@@ -2,9 +2,10 @@
 import { Backoff } from '../../lib/backoff.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
-import { ExecError, type RunResult, run } from '../../lib/exec.ts';
+import { ExecError } from '../../lib/exec.ts';
 import { TrackedElements } from './elements.ts';
 import { kernelCounts, kernelNames, keyAndData, listedElements } from './kernel-table.ts';
+import { NftProgram } from './nft-program.ts';
 import type { ChainHook, Elements, ElementsType, RuleTable } from './rule-table.ts';
 import { keepTable } from './table-keeper.ts';
 import { changeTable, type KernelNames, sameType, type WantedChain, wholeTable } from './transaction.ts';
@@ -35,9 +36,6 @@ interface Waiter {
 /** Least time from the begin of one transaction to that of the next: changes in between share one. */
 const COALESCE_MS = 10;
 const RETRY = { initialMs: 100, maxMs: 10_000 };
-const NFT_TIMEOUT_MS = 60_000;
-/** Process ids of our own transactions that are remembered: their events arrive a little later. */
-const OWN_PIDS = 64;
 const NOTHING: KernelNames = { chains: new Set(), collections: new Map() };
 
 /** See the top of the file. Works without {@link NftTable.run}, which watches over it. */
@@ -66,11 +64,12 @@ export class NftTable implements RuleTable {
   /** Whether the last whole table carried elements of dynamic maps along. */
   #keptLast = false;
   #stopSignal: AbortSignal | undefined;
-  readonly #ownPids = new Set<number>();
+  readonly #nft: NftProgram;
 
   constructor(options: NftTableOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#nft = new NftProgram(options.enter ?? []);
   }
 
   map(name: string, type: ElementsType): Elements {
@@ -119,14 +118,17 @@ export class NftTable implements RuleTable {
     let left: readonly string[] = keys;
     while (left.length > 0) {
       const text = `delete element ip ${this.name} ${name} { ${left.join(', ')} }\n`;
-      const { exitCode } = await this.#nft(['-f', '-'], text, 'any');
+      const { exitCode } = await this.#nft.run(['-f', '-'], { input: text, okExitCodes: 'any' });
       if (exitCode === 0) return;
       // One that ran out in between fails all of them: look again. What is there twice in a row is tried one by one.
       const there = new Set((await this.listDynamic(name)).map(([key]) => key));
       const still = left.filter((key) => there.has(key));
       if (still.length === left.length) {
         for (const key of still) {
-          await this.#nft(['-f', '-'], `delete element ip ${this.name} ${name} { ${key} }\n`, 'any');
+          await this.#nft.run(['-f', '-'], {
+            input: `delete element ip ${this.name} ${name} { ${key} }\n`,
+            okExitCodes: 'any',
+          });
         }
         return;
       }
@@ -143,7 +145,7 @@ export class NftTable implements RuleTable {
         enter: this.#options.enter ?? [],
         clock: this.#options.clock,
         log: this.#log,
-        isOwn: (pid) => this.#ownPids.has(pid),
+        isOwn: (pid) => this.#nft.isOwn(pid),
         restore: () => this.#restore(signal),
         differs: () => this.#differs(signal),
       },
@@ -155,7 +157,7 @@ export class NftTable implements RuleTable {
 
   async teardown(): Promise<void> {
     await this.#working;
-    await this.#nft(['-f', '-'], `add table ip ${this.name}\ndelete table ip ${this.name}\n`);
+    await this.#nft.run(['-f', '-'], { input: `add table ip ${this.name}\ndelete table ip ${this.name}\n` });
     this.#kernel = null;
     this.#applied = -1;
   }
@@ -271,11 +273,9 @@ export class NftTable implements RuleTable {
 
   /** Learns what an earlier agent left; false when there is no table. */
   async #adopt(): Promise<boolean> {
-    const { exitCode, stdout, stderr } = await this.#nft(
-      ['-t', '-j', 'list', 'table', 'ip', this.name],
-      undefined,
-      'any',
-    );
+    const { exitCode, stdout, stderr } = await this.#nft.run(['-t', '-j', 'list', 'table', 'ip', this.name], {
+      okExitCodes: 'any',
+    });
     if (exitCode !== 0 && !stderr.includes('No such file')) {
       throw new Error(`Cannot read table ${this.name}: ${stderr.trim()}`);
     }
@@ -309,7 +309,7 @@ export class NftTable implements RuleTable {
       ]),
     };
     this.#changedChains.clear();
-    if (text !== '') await this.#nft(['-f', '-'], text);
+    if (text !== '') await this.#nft.run(['-f', '-'], { input: text });
     this.#kernel = after;
     for (const name of this.#leftovers) {
       const declared = this.#chains.has(name) || this.#collections.has(name);
@@ -344,7 +344,9 @@ export class NftTable implements RuleTable {
 
   async #listed(name: string): Promise<readonly string[]> {
     const kind = this.#collections.get(name)?.kind ?? 'map';
-    const { stdout, exitCode } = await this.#nft(['-n', 'list', kind, 'ip', this.name, name], undefined, 'any');
+    const { stdout, exitCode } = await this.#nft.run(['-n', 'list', kind, 'ip', this.name, name], {
+      okExitCodes: 'any',
+    });
     return exitCode === 0 ? listedElements(stdout) : [];
   }
 
@@ -358,7 +360,10 @@ export class NftTable implements RuleTable {
     const quiet = (): boolean => this.#working === null && this.#applied === this.#version && this.#kernel !== null;
     const version = this.#version;
     if (!quiet()) return undefined;
-    const { exitCode, stdout } = await this.#nft(['-j', 'list', 'table', 'ip', this.name], undefined, 'any', signal);
+    const { exitCode, stdout } = await this.#nft.run(['-j', 'list', 'table', 'ip', this.name], {
+      okExitCodes: 'any',
+      signal,
+    });
     if (!quiet() || version !== this.#version) return undefined;
     if (exitCode !== 0) return 'the table is gone';
     const counts = kernelCounts(stdout);
@@ -371,24 +376,6 @@ export class NftTable implements RuleTable {
         return `${name} has other elements`;
     }
     return undefined;
-  }
-
-  #nft(args: readonly string[], input?: string, ok?: 'any', signal?: AbortSignal): Promise<RunResult> {
-    const [program = 'nft', ...argv] = [...(this.#options.enter ?? []), 'nft', ...args];
-    return run(program, argv, {
-      timeoutMs: NFT_TIMEOUT_MS,
-      maxOutputBytes: 1 << 28,
-      ...(input === undefined ? {} : { input }),
-      ...(ok === undefined ? {} : { okExitCodes: ok }),
-      ...(signal === undefined ? {} : { signal }),
-      onStart: (pid) => this.#remember(pid),
-    });
-  }
-
-  #remember(pid: number): void {
-    this.#ownPids.add(pid);
-    const [oldest] = this.#ownPids;
-    if (this.#ownPids.size > OWN_PIDS && oldest !== undefined) this.#ownPids.delete(oldest);
   }
 }
 

@@ -187,9 +187,9 @@ function namesOf({ advertiseAddress, advertiseNames }: ServerConfig, addresses: 
 }
 
 /** Where nodes find this server; looked up anew each time, since addresses of machines change. */
-function advertisedAddress({ advertiseAddress, listen: { host } }: ServerConfig): string {
+function advertisedAddress({ advertiseAddress, listen: { host }, podRange, serviceRange }: ServerConfig): string {
   if (advertiseAddress !== undefined) return advertiseAddress;
-  return host === '0.0.0.0' || host === '::' ? primaryAddress() : host;
+  return host === '0.0.0.0' || host === '::' ? primaryAddress([podRange.cidr, serviceRange.cidr]) : host;
 }
 
 async function whenStopped(signal: AbortSignal, elected: Promise<void>, release: () => Promise<void>): Promise<void> {

@@ -56,7 +56,7 @@ export function nodePlace(config: AgentConfig, facts: ClusterFacts, labels: Node
   return {
     ...facts,
     name: config.nodeName,
-    ips: [config.nodeIp ?? primaryAddress()],
+    ips: [config.nodeIp ?? primaryAddress([facts.clusterCidr, facts.serviceCidr])],
     bridge: `${config.linkPrefix}0`,
     linkPrefix: config.linkPrefix,
     runDir,

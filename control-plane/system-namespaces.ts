@@ -4,6 +4,7 @@ import { ApiError, hasReason } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { KINDS, type networkingv1 } from '../proto/index.ts';
 import { INGRESS_CONTROLLER } from './controllers/ingress-status/plan.ts';
+import { BUILT_IN_CLASS } from './resources/ingress.ts';
 import { SYSTEM_PRIORITY_CLASSES } from './resources/priority-class.ts';
 
 /** Namespaces every cluster has. */
@@ -33,7 +34,7 @@ export async function ensureSystemObjects(client: ResourceClient, options: Ensur
 
 /** Served by every node; the class of Ingresses that name none. */
 const INGRESS_CLASS: networkingv1.IngressClass = {
-  metadata: { name: 'skiff', annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+  metadata: { name: BUILT_IN_CLASS, annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
   spec: { controller: INGRESS_CONTROLLER },
 };
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { portOwner, portOwnerText } from '../../lib/port-owner.ts';
 import { addClusterOptions, type ClusterFlags, type LocalCluster, localCluster } from '../cluster/cluster-options.ts';
 import { describeMissing, missingTools } from '../cluster/host-tools.ts';
 import { isKept } from '../cluster/programs.ts';
@@ -8,7 +9,6 @@ import { parseToken, tokenText } from '../join/bootstrap-token.ts';
 import { joinCluster } from '../join/join-cluster.ts';
 import { membershipOf } from '../join/node-files.ts';
 import type { JoinServer } from '../join/pinned-ca.ts';
-import { portOwner } from '../join/port-owner.ts';
 import { JOIN_PORT, parseHostPort } from '../join/server-address.ts';
 import { collect } from '../resources/collect.ts';
 import type { Terminal } from '../terminal.ts';
@@ -116,8 +116,7 @@ const AGENT_PORT = 7450;
 function refuseTakenPort(port: number): void {
   const owner = portOwner(port);
   if (owner === undefined) return;
-  const by = owner.pid === 0 ? owner.program : `${owner.program} (process ${owner.pid})`;
-  throw new CliError(`port ${port} of this machine, which the agent needs, is taken by ${by}`, {
+  throw new CliError(`port ${port} of this machine, which the agent needs, is taken by ${portOwnerText(owner)}`, {
     hint: `End that program, or let the agent listen elsewhere: --agent-option=--listen=0.0.0.0:${port + 1}`,
   });
 }

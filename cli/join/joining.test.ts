@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { listeningInodes, portOwnerText } from '../../lib/port-owner.ts';
 import { parseToken, parseTokenId, tokenRow, tokenSecret } from './bootstrap-token.ts';
 import { typedFirst } from './join-cluster.ts';
-import { listeningInodes } from './port-owner.ts';
 import { parseHostPort, serverHost } from './server-address.ts';
 
 describe('tokens', () => {
@@ -89,4 +89,5 @@ test('a listening socket is found by its port, other states and ports are not', 
     '   2: 00000000:1D1B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0',
   ].join('\n');
   expect(listeningInodes(text, 7450)).toEqual(['4711']);
+  expect(portOwnerText({ pid: 412, program: 'nginx' })).toBe('nginx (process 412)');
 });

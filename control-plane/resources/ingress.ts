@@ -12,6 +12,8 @@ import { hostOrWildcard } from './validation/dns-names.ts';
 import { byRule, invalid } from './validation/field-errors.ts';
 
 const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
+/** The name of the class that nodes serve; made with the cluster. */
+export const BUILT_IN_CLASS = 'skiff';
 const MAX_HOSTS_SHOWN = 3;
 
 const BAD_SEQUENCES = ['//', '/./', '/../', '%2f', '%2F'];
@@ -87,9 +89,23 @@ function addressText({ status }: networkingv1.Ingress): string {
   return [...new Set(addresses.filter((address) => address !== ''))].sort().join(',');
 }
 
-function warnings({ metadata }: networkingv1.Ingress): string[] {
-  if (metadata?.annotations?.[CLASS_ANNOTATION] === undefined) return [];
-  return [`annotation "${CLASS_ANNOTATION}" is deprecated, please use 'spec.ingressClassName' instead`];
+/** Begins annotations that tell other programs that serve Ingresses how to do it. */
+const OF_OTHERS =
+  /^(([a-z0-9-]+\.)?ingress\.kubernetes\.io|nginx\.(org|com)|haproxy\.(org|com)|haproxy-ingress\.github\.io|konghq\.com)\//;
+
+function warnings({ metadata, spec }: networkingv1.Ingress): string[] {
+  const annotations = Object.keys(metadata?.annotations ?? {});
+  const found = annotations.includes(CLASS_ANNOTATION)
+    ? [`annotation "${CLASS_ANNOTATION}" is deprecated, please use 'spec.ingressClassName' instead`]
+    : [];
+  // Whoever asks for another class has a program of that kind.
+  const asked = spec?.ingressClassName ?? metadata?.annotations?.[CLASS_ANNOTATION];
+  const ours = asked === undefined || asked === BUILT_IN_CLASS;
+  const without = ours ? annotations.filter((name) => OF_OTHERS.test(name)) : [];
+  return [
+    ...found,
+    ...without.map((name) => `annotation "${name}" has no effect: the built-in proxy has no such setting`),
+  ];
 }
 
 /** The definition of Ingress. */

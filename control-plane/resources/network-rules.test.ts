@@ -314,6 +314,27 @@ describe('kinds of the network', () => {
   });
 });
 
+describe('annotations for other proxies', () => {
+  const REWRITE = 'nginx.ingress.kubernetes.io/rewrite-target';
+  it.each([
+    ['of the built-in class', 'skiff', REWRITE, 1],
+    ['of no class', undefined, REWRITE, 1],
+    ['of another class', 'nginx', REWRITE, 0],
+    ['of the built-in class', 'skiff', 'example.com/note', 0],
+  ])('an Ingress %s (%s) with %s: %d warnings', (_, ingressClassName, annotation, count) => {
+    const annotated = withValue(valid('Ingress'), 'metadata.annotations', { [annotation]: '/' });
+    const object = readObject<networkingv1.Ingress>(annotated);
+    const asked: networkingv1.Ingress = { ...object, spec: { ...object.spec, ingressClassName } };
+    const warnings = definitionFor(annotated).warnings?.(asked);
+    expect(warnings).toEqual(
+      Array.from(
+        { length: count },
+        () => `annotation "${annotation}" has no effect: the built-in proxy has no such setting`,
+      ),
+    );
+  });
+});
+
 describe('defaults of the network kinds', () => {
   it('say which directions a policy restricts', () => {
     const spec = (json: Json): networkingv1.NetworkPolicySpec | undefined =>

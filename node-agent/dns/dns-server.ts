@@ -8,6 +8,7 @@ import { sleep } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { run } from '../../lib/exec.ts';
 import { Informer } from '../../lib/informer.ts';
+import { portOwner, portOwnerText } from '../../lib/port-owner.ts';
 import { type corev1, KINDS } from '../../proto/index.ts';
 import type { FeatureCondition, NodeFeature } from '../features/node-feature.ts';
 import type { FeatureParts } from '../features/registry.ts';
@@ -16,7 +17,6 @@ import { DNS_CONFIG, type DnsConfig, NO_DNS_CONFIG, parseDnsConfig, upstreamsFor
 import { Forwarder } from './forwarder.ts';
 import { type Listener, listenTcp, listenUdp } from './listeners.ts';
 import { NameResolver } from './name-resolver.ts';
-import { portHolder } from './port-holder.ts';
 import { NodeResolvers, resolverFile } from './resolver-file.ts';
 import { ZoneSource } from './zone-source.ts';
 
@@ -148,7 +148,7 @@ class ClusterDns implements NodeFeature {
           message: `names are answered at ${address} port ${DNS_PORT}`,
         });
       } catch (err) {
-        show(await problem(address, err));
+        show(problem(address, err));
         pauseMs = RETRY_MS;
       }
       await sleep(clock, pauseMs, signal);
@@ -219,9 +219,11 @@ async function isOurs(address: string): Promise<boolean> {
   }
 }
 
-async function problem(address: string, err: unknown): Promise<FeatureCondition> {
+function problem(address: string, err: unknown): FeatureCondition {
   const taken = err instanceof Error && 'code' in err && err.code === 'EADDRINUSE';
-  const because = taken ? `port ${DNS_PORT} is taken by ${await portHolder(DNS_PORT)}` : errorMessage(err);
+  const because = taken
+    ? `port ${DNS_PORT} is taken by ${portOwnerText(portOwner(DNS_PORT, ['udp', 'tcp']))}`
+    : errorMessage(err);
   return {
     type: CONDITION,
     status: 'False',

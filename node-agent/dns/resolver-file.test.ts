@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FakeClock } from '../../lib/clock.ts';
-import { holdersIn } from './port-holder.ts';
 import { NodeResolvers, parseResolvConf } from './resolver-file.ts';
 
 test.each([
@@ -40,14 +39,4 @@ test('servers of the node follow its file, also when it is replaced, and survive
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
-});
-
-test.each([
-  ['', 'another program'],
-  [
-    'udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:* users:(("dnsmasq",pid=412,fd=4))\ntcp LISTEN 0 32 0.0.0.0:53 0.0.0.0:* users:(("dnsmasq",pid=412,fd=5),("named",pid=7,fd=1))\n',
-    'dnsmasq (pid 412), named (pid 7)',
-  ],
-])('who holds a port, from %j: %s', (text, expected) => {
-  expect(holdersIn(text)).toBe(expected);
 });

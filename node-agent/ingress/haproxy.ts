@@ -20,6 +20,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Clock, sleep } from '../../lib/clock.ts';
 import { run } from '../../lib/exec.ts';
+import { portOwner, portOwnerText } from '../../lib/port-owner.ts';
 import { isAlive, type ProcessRef, processRef, signalProcess } from '../../lib/process.ts';
 import {
   assignPlaces,
@@ -241,7 +242,7 @@ function startFailure(log: string): ProxyError {
   if (taken !== undefined) {
     return new ProxyError(
       'PortTaken',
-      `Ingress needs port ${taken} of this node, where another program listens already`,
+      `Ingress needs port ${taken} of this node, which is taken by ${portOwnerText(portOwner(Number(taken)))}`,
     );
   }
   const lines = log.split('\n').filter((line) => /ALERT|error/i.test(line));

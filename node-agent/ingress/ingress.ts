@@ -9,6 +9,7 @@ import { errorMessage } from '../../lib/errors.ts';
 import { BY_SERVICE, type ClusterView } from '../features/cluster-view.ts';
 import type { FeatureCondition, NodeFeature } from '../features/node-feature.ts';
 import type { FeatureParts } from '../features/registry.ts';
+import { holdsPod, type ServedPod } from '../proxy/served-pods.ts';
 import { Haproxy, ProxyError } from './haproxy.ts';
 import { type IngressPlan, type IngressProblem, ourIngresses, planIngress, tlsSecretsOf } from './plan.ts';
 import { SecretWatches } from './secret-watches.ts';
@@ -52,7 +53,7 @@ class IngressFeature implements NodeFeature {
   readonly withdrawal = {
     // The service rules know that already.
     isServed: () => false,
-    withdrawn: (pod: { readonly uid: string }, signal: AbortSignal) => this.#withdrawn(pod.uid, signal),
+    withdrawn: (pod: ServedPod, signal: AbortSignal) => this.#withdrawn(pod, signal),
   };
 
   async run(signal: AbortSignal): Promise<void> {
@@ -144,14 +145,9 @@ class IngressFeature implements NodeFeature {
   }
 
   /** Resolves once a plan made after the pod was seen to leave is in force, or none is served. */
-  async #withdrawn(uid: string, signal: AbortSignal): Promise<boolean> {
+  async #withdrawn(pod: ServedPod, signal: AbortSignal): Promise<boolean> {
     const { endpointSlices } = this.#parts.view;
-    const left = (): boolean =>
-      !endpointSlices
-        .list()
-        .some(({ endpoints = [] }) =>
-          endpoints.some(({ targetRef, conditions }) => targetRef?.uid === uid && conditions?.terminating !== true),
-        );
+    const left = (): boolean => !endpointSlices.list().some((slice) => holdsPod(slice, pod));
     try {
       await endpointSlices.waitUntil(left, signal);
     } catch {

@@ -1,4 +1,28 @@
+/** Which pods services send to, as slices have it. */
 import type { discoveryv1 } from '../../proto/index.ts';
+
+/** A pod as slices may name it. */
+export interface ServedPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** The pod behind an endpoint: its uid, or `namespace/name` when only that is said; undefined for what is no pod. */
+function podOf(slice: discoveryv1.EndpointSlice, { targetRef }: discoveryv1.Endpoint): string | undefined {
+  if (targetRef?.kind !== 'Pod') return undefined;
+  const { uid = '', namespace = slice.metadata?.namespace ?? '', name } = targetRef;
+  return uid === '' ? `${namespace}/${name}` : uid;
+}
+
+/** Whether the slice has the pod as an endpoint that is not ending. */
+export function holdsPod(slice: discoveryv1.EndpointSlice, { namespace, name, uid }: ServedPod): boolean {
+  return (slice.endpoints ?? []).some((endpoint) => {
+    if (endpoint.conditions?.terminating === true) return false;
+    const pod = podOf(slice, endpoint);
+    return pod === uid || pod === `${namespace}/${name}`;
+  });
+}
 
 /** Which pods stand in slices as endpoints. By uid; a slice that names no uid speaks of namespace and name. */
 export class ServedPods {
@@ -19,12 +43,9 @@ export class ServedPods {
     this.#endingIn.delete(sliceKey);
     const pods = new Set<string>();
     const ending = new Set<string>();
-    for (const { targetRef, conditions } of slice?.endpoints ?? []) {
-      if (targetRef?.kind !== 'Pod') continue;
-      const namespace = targetRef.namespace ?? slice?.metadata?.namespace ?? '';
-      const pod =
-        targetRef.uid !== undefined && targetRef.uid !== '' ? targetRef.uid : `${namespace}/${targetRef.name}`;
-      (conditions?.terminating === true ? ending : pods).add(pod);
+    for (const endpoint of slice?.endpoints ?? []) {
+      const pod = slice === undefined ? undefined : podOf(slice, endpoint);
+      if (pod !== undefined) (endpoint.conditions?.terminating === true ? ending : pods).add(pod);
     }
     if (ending.size > 0) this.#endingIn.set(sliceKey, ending);
     if (pods.size === 0) return;
@@ -37,14 +58,14 @@ export class ServedPods {
   }
 
   /** Whether any slice holds the pod at all: other nodes, which may not have heard yet that it is ending, may send to it. */
-  mentions(pod: { readonly namespace: string; readonly name: string; readonly uid: string }): boolean {
+  mentions(pod: ServedPod): boolean {
     const named = `${pod.namespace}/${pod.name}`;
     for (const ending of this.#endingIn.values()) if (ending.has(pod.uid) || ending.has(named)) return true;
     return this.has(pod);
   }
 
   /** Whether any slice holds the pod as an endpoint that is not ending. */
-  has({ namespace, name, uid }: { readonly namespace: string; readonly name: string; readonly uid: string }): boolean {
+  has({ namespace, name, uid }: ServedPod): boolean {
     return this.#slicesOf.has(uid) || this.#slicesOf.has(`${namespace}/${name}`);
   }
 }

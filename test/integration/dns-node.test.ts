@@ -109,7 +109,7 @@ test.skipIf(skip !== null)(
       expect(await driver.call('condition')).toMatchObject({
         type: 'ClusterDNSReady',
         status: 'False',
-        message: `Cannot answer names at 10.43.0.10: port 53 is taken by socat (pid ${holder.pid})`,
+        message: `Cannot answer names at 10.43.0.10: port 53 is taken by socat (process ${holder.pid})`,
       });
     } finally {
       holder.kill('SIGKILL');

@@ -182,7 +182,9 @@ describe.skipIf(missing !== undefined)(`the ingress proxy${missing === undefined
     const rival = new Haproxy({ ...second.options, ports });
     const starting = rival.apply(plan({ fallback: 'a', backends: [{ id: 'a', servers: [a] }] }), signal);
     await expect(starting).rejects.toThrow(ProxyError);
-    await expect(starting).rejects.toThrow(`Ingress needs port ${ports.http} of this node`);
+    await expect(starting).rejects.toThrow(
+      `Ingress needs port ${ports.http} of this node, which is taken by haproxy (process `,
+    );
 
     await next.stop();
     expect(next.isRunning).toBe(false);

@@ -1,5 +1,5 @@
 /** Rows of the conformance list's sig-network, by their numbers in docs/behaviours.md, on two machines with real pods. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clusterUnavailable, type TestCluster } from '../harness/cluster.ts';
@@ -69,6 +69,8 @@ function list(...items: readonly object[]): string {
 }
 
 const say = { app: 'say' };
+const TCP = { name: 'http', port: 80, targetPort: 'http', nodePort: 30_080, protocol: 'TCP' };
+const UDP = { name: 'dgram', port: 80, targetPort: 8080, nodePort: 30_080, protocol: 'UDP' };
 const OBJECTS = list(
   probePod('alpha', { ...on('node-1'), hostname: 'alpha', subdomain: 'peers' }, say, [
     { name: 'http', containerPort: 8080 },
@@ -81,10 +83,7 @@ const OBJECTS = list(
   service('say', {
     type: 'NodePort',
     selector: say,
-    ports: [
-      { name: 'http', port: 80, targetPort: 'http', nodePort: 30_080 },
-      { name: 'dgram', port: 80, targetPort: 8080, nodePort: 30_080, protocol: 'UDP' },
-    ],
+    ports: [TCP, UDP],
   }),
   service('peers', { clusterIP: 'None', selector: say, ports: [{ name: 'http', port: 8080 }] }),
 );
@@ -209,14 +208,12 @@ describe.skipIf(reason !== undefined)(title, () => {
       ['http', ip.say, 80],
       ['udp', ip.say, 80],
     ];
-    await answered('alpha', ...inside, ...everywhere);
-    await answered('beta', ...inside, ...everywhere);
+    await waitFor('the service on node-1', () => answered('alpha', ...inside, ...everywhere).then(() => true));
+    await waitFor('the service on node-2', () => answered('beta', ...inside, ...everywhere).then(() => true));
     for (const from of [0, 1]) await answered(from, ...everywhere, ['http', ip.say, 80], ['udp', ip.say, 80]);
 
-    const { ports = [] } = await spec('say');
     const set = (...kept: readonly object[]): Promise<unknown> =>
       server.ok(['patch', 'service', 'say', '--type', 'merge', '-p', JSON.stringify({ spec: { ports: kept } })]);
-    const of = (wanted: string): object[] => ports.filter(({ protocol }) => protocol === wanted);
     const byTcp: Question[] = [
       ['http', ip.say, 80],
       ['http', machines.address(1), 30_080],
@@ -226,13 +223,13 @@ describe.skipIf(reason !== undefined)(title, () => {
       ['udp', machines.address(1), 30_080],
     ];
     const refused = ['ECONNREFUSED', 'ECONNREFUSED'];
-    await set(...of('UDP'));
+    await set(UDP);
     await until('beta', byTcp, refused);
     await answered('beta', ...byUdp);
-    await set(...of('TCP'));
+    await set(TCP);
     await until('beta', byUdp, refused);
     await waitFor('TCP to be back', () => answered('beta', ...byTcp).then(() => true));
-    await set(...ports);
+    await set(TCP, UDP);
     await waitFor('UDP to be back', () => answered('beta', ...byUdp).then(() => true));
   });
 
@@ -442,6 +439,13 @@ describe.skipIf(reason !== undefined)(title, () => {
     const left = items.map(({ metadata }) => metadata.name);
     expect(left).toEqual(expect.arrayContaining(['kubernetes', 'peers', 'say']));
     expect(left.filter((name) => name.startsWith('many-'))).toEqual([]);
+  });
+
+  test('the agents have not complained', () => {
+    for (const machine of machines.all) {
+      const log = readFileSync(machine.path('var/log/skiff/agent.log'), 'utf8');
+      expect(log.split('\n').filter((line) => line.includes('"level":"error"'))).toEqual([]);
+    }
   });
 });
 

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ResourceClient } from '../lib/client/resource-client.ts';
 import { ApiError, hasReason } from '../lib/errors.ts';
+import { BUILT_IN_CLASS, INGRESS_CONTROLLER } from '../lib/ingress-class.ts';
 import type { Logger } from '../lib/logger.ts';
 import { KINDS, type networkingv1 } from '../proto/index.ts';
-import { INGRESS_CONTROLLER } from './controllers/ingress-status/plan.ts';
-import { BUILT_IN_CLASS } from './resources/ingress.ts';
 import { SYSTEM_PRIORITY_CLASSES } from './resources/priority-class.ts';
 
 /** Namespaces every cluster has. */

@@ -1,6 +1,7 @@
 /** Ingress: rules by which requests from outside reach services. */
 import { isIP } from 'node:net';
 import type { ErrorCause } from '../../lib/errors.ts';
+import { BUILT_IN_CLASS, CLASS_ANNOTATION, classNameOf } from '../../lib/ingress-class.ts';
 import { dnsSubdomain } from '../../lib/name-rules.ts';
 import { joinPath, KINDS, type networkingv1 } from '../../proto/index.ts';
 import { ageColumn, NONE, nameColumn } from './columns.ts';
@@ -11,9 +12,6 @@ import { startWithoutStatus } from './start-without-status.ts';
 import { hostOrWildcard } from './validation/dns-names.ts';
 import { byRule, invalid } from './validation/field-errors.ts';
 
-const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
-/** The name of the class that nodes serve; made with the cluster. */
-export const BUILT_IN_CLASS = 'skiff';
 const MAX_HOSTS_SHOWN = 3;
 
 const BAD_SEQUENCES = ['//', '/./', '/../', '%2f', '%2F'];
@@ -93,14 +91,13 @@ function addressText({ status }: networkingv1.Ingress): string {
 const OF_OTHERS =
   /^(([a-z0-9-]+\.)?ingress\.kubernetes\.io|nginx\.(org|com)|haproxy\.(org|com)|haproxy-ingress\.github\.io|konghq\.com)\//;
 
-function warnings({ metadata, spec }: networkingv1.Ingress): string[] {
-  const annotations = Object.keys(metadata?.annotations ?? {});
+function warnings(ingress: networkingv1.Ingress): string[] {
+  const annotations = Object.keys(ingress.metadata?.annotations ?? {});
   const found = annotations.includes(CLASS_ANNOTATION)
     ? [`annotation "${CLASS_ANNOTATION}" is deprecated, please use 'spec.ingressClassName' instead`]
     : [];
   // Whoever asks for another class has a program of that kind.
-  const asked = spec?.ingressClassName ?? metadata?.annotations?.[CLASS_ANNOTATION];
-  const ours = asked === undefined || asked === BUILT_IN_CLASS;
+  const ours = (classNameOf(ingress) ?? BUILT_IN_CLASS) === BUILT_IN_CLASS;
   const without = ours ? annotations.filter((name) => OF_OTHERS.test(name)) : [];
   return [
     ...found,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Backoff } from '../../lib/backoff.ts';
 import { sleep } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
+import { INGRESS_READY } from '../../lib/ingress-class.ts';
 import { BY_SERVICE, type ClusterView } from '../features/cluster-view.ts';
 import type { FeatureCondition, NodeFeature } from '../features/node-feature.ts';
 import type { FeatureParts } from '../features/registry.ts';
@@ -13,9 +14,6 @@ import { holdsPod, type ServedPod } from '../proxy/served-pods.ts';
 import { Haproxy, ProxyError } from './haproxy.ts';
 import { type IngressPlan, type IngressProblem, ourIngresses, planIngress, tlsSecretsOf } from './plan.ts';
 import { SecretWatches } from './secret-watches.ts';
-
-/** Condition of a Node that says whether it serves Ingresses. */
-export const INGRESS_READY = 'IngressReady';
 
 /** Changes within this time are taken together. */
 const GATHER_MS = 10;

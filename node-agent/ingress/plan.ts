@@ -1,9 +1,6 @@
 /** From Ingresses, Services, EndpointSlices and Secrets to what the proxy should do. Pure. */
+import { classNameOf, INGRESS_CONTROLLER } from '../../lib/ingress-class.ts';
 import type { corev1, discoveryv1, networkingv1 } from '../../proto/index.ts';
-
-/** Controller name of the IngressClasses served here. */
-export const INGRESS_CONTROLLER = 'skiff.dev/ingress';
-const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 /** Where requests with this host and path go. */
 export interface Route {
@@ -66,7 +63,7 @@ export function ourIngresses({
     classes.filter(({ spec }) => spec?.controller === INGRESS_CONTROLLER).map(({ metadata }) => metadata?.name ?? ''),
   );
   return ingresses
-    .filter(({ metadata, spec }) => ours.has(spec?.ingressClassName ?? metadata?.annotations?.[CLASS_ANNOTATION] ?? ''))
+    .filter((ingress) => ours.has(classNameOf(ingress) ?? ''))
     .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
     .sort((a, b) => (ageKey(a) < ageKey(b) ? -1 : 1));
 }

@@ -1,7 +1,7 @@
 # Functions of run.sh: what the machine's disk and its start-up archive are made of. Everything is copied from this host.
 
 # Programs that the product runs (bin/host-tools.txt and what its scripts call), with coreutils; what else a shell needs is busybox.
-programs=(node etcd crun conmon skopeo nft ip nsenter unshare setsid mount umount tar zstd dash socat
+programs=(node etcd crun conmon skopeo nft haproxy conntrack ip nsenter unshare setsid mount umount tar zstd dash socat
   sync stty sleep cat mkdir rm mv cp ln ls date dd echo env head tail readlink realpath touch chmod chown kill)
 
 # copy_program <file> <root>: the file with the libraries it is linked to, at the same paths.

@@ -4,13 +4,14 @@
  * Watches Ingresses (key: itself), IngressClasses and Nodes (keys: all Ingresses, when something changes that shows).
  */
 import { objectKey } from '../../../lib/informer.ts';
+import { classNameOf, INGRESS_CONTROLLER } from '../../../lib/ingress-class.ts';
 import { done, type Outcome } from '../../../lib/reconcile-loop.ts';
 import { WorkQueue } from '../../../lib/work-queue.ts';
 import { type corev1, KINDS, type networkingv1 } from '../../../proto/index.ts';
 import type { Controller, ControllerContext, ControllerDefinition } from '../controller.ts';
 import { sameValue } from '../same-value.ts';
 import { ignoreNotFound } from '../writes.ts';
-import { INGRESS_CONTROLLER, ingressAddresses } from './plan.ts';
+import { ingressAddresses } from './plan.ts';
 
 /** The controller of Ingress statuses. */
 export const ingressStatusController: ControllerDefinition = { name: 'ingress-status-controller', create };
@@ -39,7 +40,7 @@ function create({ client, informers, clock }: ControllerContext): Controller {
   async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
     const ingress = ingresses.get(key);
     if (ingress === undefined || ingress.metadata?.deletionTimestamp !== undefined) return done;
-    const name = ingress.spec?.ingressClassName ?? ingress.metadata?.annotations?.['kubernetes.io/ingress.class'] ?? '';
+    const name = classNameOf(ingress) ?? '';
     if (classes.get(name)?.spec?.controller !== INGRESS_CONTROLLER) return done;
     const wanted = ingressAddresses(nodes.list()).map((ip) => ({ ip }));
     const present = ingress.status?.loadBalancer?.ingress ?? [];

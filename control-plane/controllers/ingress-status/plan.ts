@@ -1,13 +1,11 @@
 /** Where Ingresses are reached. Pure. */
+import { INGRESS_READY } from '../../../lib/ingress-class.ts';
 import type { corev1 } from '../../../proto/index.ts';
-
-/** Controller of the IngressClass that every cluster has; the agents serve what has this class. */
-export const INGRESS_CONTROLLER = 'skiff.dev/ingress';
 
 /** Addresses of the nodes that are Ready and say that they serve Ingresses, sorted; external ones where a node has one. */
 export function ingressAddresses(nodes: readonly corev1.Node[]): string[] {
   const serving = nodes.filter(({ status }) =>
-    ['Ready', 'IngressReady'].every((type) =>
+    ['Ready', INGRESS_READY].every((type) =>
       status?.conditions?.some((condition) => condition.type === type && condition.status === 'True'),
     ),
   );

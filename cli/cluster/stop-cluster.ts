@@ -7,8 +7,10 @@ import { agentPlace, type LocalCluster } from './cluster-options.ts';
 import { stopProgram } from './programs.ts';
 import type { StepReport } from './start-cluster.ts';
 
-/** The agent ends at once; the server lets calls in flight finish and stops etcd. */
+/** The agent ends at once. */
 const STOP_TIMEOUT_MS = 15_000;
+/** The server lets calls in flight finish (5 s) and stops etcd (10 s): were it killed meanwhile, etcd would stay. */
+const SERVER_STOP_TIMEOUT_MS = 25_000;
 
 /** Stops pods, agent, server and etcd, and removes what they made. Data stays unless `purge`. */
 export async function stopCluster(
@@ -20,7 +22,7 @@ export async function stopCluster(
   await stopNode(cluster, report);
 
   report('control plane', 'running');
-  await stopProgram(cluster, 'server', STOP_TIMEOUT_MS);
+  await stopProgram(cluster, 'server', SERVER_STOP_TIMEOUT_MS);
   report('control plane', 'done');
 
   const mounted = mountsUnder([layout.runDir, layout.dataDir]);

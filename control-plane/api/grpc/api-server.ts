@@ -20,7 +20,7 @@ import { deleteCollectionVerb, deleteVerb } from './delete.ts';
 import { getVerb } from './get.ts';
 import { HealthService } from './health.ts';
 import { listVerb } from './list.ts';
-import { type ListenAddress, listenOn } from './listen.ts';
+import { closeServer, type ListenAddress, listenOn } from './listen.ts';
 import { type NodesParts, renewVerb, settingsVerb } from './nodes.ts';
 import { patchVerb } from './patch.ts';
 import { ReflectionService } from './reflection.ts';
@@ -109,14 +109,8 @@ export class ApiServer {
   async close(): Promise<void> {
     this.setReady(false);
     this.#stopping.abort();
-    const force = setTimeout(() => this.#server.forceShutdown(), DRAIN_MS);
-    await new Promise<void>((resolve) => {
-      this.#server.tryShutdown((err) => {
-        if (err !== undefined) this.#log.warn({ err }, 'closing the API left calls behind');
-        resolve();
-      });
-    });
-    clearTimeout(force);
+    const err = await closeServer(this.#server, DRAIN_MS);
+    if (err !== undefined) this.#log.warn({ err }, 'closing the API left calls behind');
   }
 }
 

@@ -5,7 +5,7 @@ import type { KeyPairPem } from '../../../lib/pki.ts';
 import { joinv1 } from '../../../proto/index.ts';
 import { AttemptLimit } from '../join/attempt-limit.ts';
 import { type JoinParts, joinMachine } from '../join/join-machine.ts';
-import { type ListenAddress, listenOn } from './listen.ts';
+import { closeServer, type ListenAddress, listenOn } from './listen.ts';
 import { toServiceError } from './status.ts';
 
 /** What a request to join may weigh, all told. */
@@ -55,11 +55,7 @@ export class JoinServer {
   /** Lets calls under way end, for a moment, and closes. */
   async close(): Promise<void> {
     this.#stopping.abort(new ApiError('ServiceUnavailable', 'the server is stopping'));
-    const force = setTimeout(() => this.#server.forceShutdown(), DRAIN_MS);
-    await new Promise<void>((resolve) => {
-      this.#server.tryShutdown(() => resolve());
-    });
-    clearTimeout(force);
+    await closeServer(this.#server, DRAIN_MS);
   }
 
   async #serve(call: JoinCall): Promise<joinv1.JoinReply> {

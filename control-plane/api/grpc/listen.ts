@@ -19,6 +19,23 @@ export function listenOn(server: Server, address: ListenAddress, credentials: Se
   });
 }
 
+/**
+ * Turns new calls away, lets those under way end for `drainMs`, and closes. Never rejects; gives what stood in the way. A connection
+ * whose other side is gone without a word would never be closed in order: it is left to the end of the process.
+ */
+export function closeServer(server: Server, drainMs: number): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => {
+      server.forceShutdown();
+      setImmediate(resolve, new Error(`connections did not end within ${drainMs} ms`));
+    }, drainMs);
+    server.tryShutdown((err) => {
+      clearTimeout(force);
+      resolve(err);
+    });
+  });
+}
+
 function listenProblem(err: Error): string {
   const said = errorMessage(err);
   if (said.includes('EADDRINUSE')) return 'another program listens there already';

@@ -25,6 +25,11 @@ export interface ConnectionOptions {
   readonly callTimeoutMs?: number;
   /** How long a connection may take to come up before the next endpoint is tried: 5,000. */
   readonly connectTimeoutMs?: number;
+  /**
+   * While calls are open: how long a connection may be silent before the other side is asked for a sign of life (20,000), and how long
+   * that may take (8,000). Then the connection is given up, and every call on it fails.
+   */
+  readonly keepalive?: { readonly afterMs: number; readonly timeoutMs: number };
 }
 
 /** Options of one call. */
@@ -33,8 +38,7 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-const KEEPALIVE_MS = 20_000;
-const KEEPALIVE_TIMEOUT_MS = 8_000;
+const KEEPALIVE = { afterMs: 20_000, timeoutMs: 8_000 };
 
 /** Calls over one or several servers. Connects on first use; {@link close} ends it. */
 export class GrpcConnection {
@@ -188,17 +192,28 @@ export class GrpcConnection {
     throw failure ?? new ApiError('ServiceUnavailable', 'Cannot connect: there are no endpoints');
   }
 
+  /**
+   * The next try begins anew. A connection that is being made to nowhere knocks less and less often, up to each half minute: it would be
+   * noticed late that somebody answers again.
+   */
+  #forget(client: Client, endpoint: string): void {
+    if (this.#clients.get(endpoint) !== client) return;
+    this.#clients.delete(endpoint);
+    this.#retire(client);
+  }
+
   #clientOf(endpoint: string): Client {
     let client = this.#clients.get(endpoint);
     if (client === undefined) {
+      const { afterMs, timeoutMs } = this.#options.keepalive ?? KEEPALIVE;
       client = new Client(endpoint, this.#credentials, {
         // A name that only servers' certificates carry: addresses may change, and no agent can pose as a server.
         'grpc.ssl_target_name_override': SERVER_NAME,
         'grpc.max_receive_message_length': -1,
         'grpc.max_send_message_length': -1,
         'grpc.enable_channelz': 0,
-        'grpc.keepalive_time_ms': KEEPALIVE_MS,
-        'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+        'grpc.keepalive_time_ms': afterMs,
+        'grpc.keepalive_timeout_ms': timeoutMs,
         'grpc.initial_reconnect_backoff_ms': 100,
         'grpc.min_reconnect_backoff_ms': 100,
         'grpc.max_reconnect_backoff_ms': 2_000,
@@ -223,6 +238,7 @@ export class GrpcConnection {
         (err) => {
           if (err === null || (err.code !== UNAVAILABLE && err.code !== DEADLINE_EXCEEDED)) resolve();
           else if (err.code === DEADLINE_EXCEEDED) {
+            this.#forget(client, endpoint);
             reject(
               new ApiError('ServiceUnavailable', `Cannot connect to ${endpoint}: no answer in time`, { cause: err }),
             );

@@ -43,8 +43,9 @@ export class AgentCalls {
         'grpc.ssl_target_name_override': node,
         'grpc.default_authority': node,
         'grpc.max_receive_message_length': -1,
-        'grpc.keepalive_time_ms': 30_000,
-        'grpc.keepalive_timeout_ms': 10_000,
+        // Only while somebody waits for a log or a command: who sits before it is not to wait for long.
+        'grpc.keepalive_time_ms': 5_000,
+        'grpc.keepalive_timeout_ms': 5_000,
         'grpc.initial_reconnect_backoff_ms': 100,
         'grpc.max_reconnect_backoff_ms': 2_000,
       });

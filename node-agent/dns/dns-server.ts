@@ -29,7 +29,7 @@ const RETRY_MS = 1000;
 const LOOPBACK_AFTER_MS = 5000;
 const LOOPBACK = 'lo';
 /** Somebody may have made the bridge anew. */
-const CHECK_MS = 15_000;
+const CHECK_MS = 5_000;
 const CONDITION = 'ClusterDNSReady';
 const STARTING: FeatureCondition = {
   type: CONDITION,

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExecError, run } from '../../../lib/exec.ts';
 import type { corev1 } from '../../../proto/index.ts';
+import { gatewayOf } from '../pod-cidr.ts';
 import { writePodMtu } from '../pod-mtu.ts';
 import { NetworkError } from '../pod-network.ts';
 import { changesTo, type KernelNetwork, type NetworkChanges, ROUTE_PROTOCOL, routeLine } from './changes.ts';
@@ -45,13 +47,15 @@ export class NodeRoutes {
 
   /** Looks, plans from `nodes` (undefined: no routes at all), and changes what differs. Throws `NetworkError`. */
   async sync(nodes: readonly corev1.Node[] | undefined, signal?: AbortSignal): Promise<RoutesOutcome> {
-    const { links, kernel } = await this.#look(signal);
+    let { links, kernel } = await this.#look(signal);
+    const readdressed = nodes !== undefined && (await this.#giveAddress(links, signal));
+    if (readdressed) ({ links, kernel } = await this.#look(signal));
     const wanted = nodes === undefined ? NO_NETWORK : planNetwork(this.#self, nodes, links);
     const changes = changesTo(wanted, kernel, this.#self);
     await this.#apply(changes, signal);
     const underlay = underlayOf(links, this.#self.ips);
     if (nodes !== undefined && underlay !== undefined) writePodMtu(this.#folder, underlay.mtu);
-    return { wanted, changed: Object.values(changes).flat().length };
+    return { wanted, changed: Object.values(changes).flat().length + (readdressed ? 1 : 0) };
   }
 
   /** Removes everything that was ever made. Idempotent. */
@@ -76,6 +80,19 @@ export class NodeRoutes {
         forwarding: table === undefined ? [] : documents(table.stdout).flatMap(forwardingOf),
       },
     };
+  }
+
+  /** Gives the bridge our address when somebody took it away: every route of ours has it as its source. True: it was missing. */
+  async #giveAddress(links: readonly LocalLink[], signal?: AbortSignal): Promise<boolean> {
+    const { bridge, podCidr } = this.#self;
+    const { gateway, prefix } = gatewayOf(podCidr);
+    const has = links.some(
+      ({ name, addresses }) => name === bridge && addresses.some((own) => own.address === gateway),
+    );
+    if (has || !existsSync(`/proc/sys/net/ipv4/conf/${bridge}`)) return false;
+    const lines = [`addr replace ${gateway}/${prefix} dev ${bridge}`, `link set ${bridge} up`];
+    await this.#tool('ip', ['-batch', '-'], `${lines.join('\n')}\n`, signal);
+    return true;
   }
 
   /** Where to, before the way there: a route is there only once the frame has somewhere to go. */

@@ -21,7 +21,11 @@ const CONNECT_TIMEOUT_MS = 5000;
 export async function fetchPinnedCa(server: JoinServer, pin: string, signal: AbortSignal): Promise<string> {
   let chain: readonly string[];
   try {
-    chain = await shownChain(server, signal);
+    chain = await shownChain(server, signal).catch((err: unknown) => {
+      // On a bad wire or a fresh link the question for the address may get lost: what says no at once says so twice.
+      if (connectionError('', err).problem === 'unreachable') return shownChain(server, signal);
+      throw err;
+    });
   } catch (err) {
     signal.throwIfAborted();
     throw unreachable(server, err);

@@ -89,6 +89,23 @@ describe('what the ingress proxy should do', () => {
     expect(servers(down)).toEqual([]);
   });
 
+  test('sends what no rule of a host says to the default backend beside the rules, but not before rules of others', () => {
+    const { routes, fallback } = plan([
+      ingress('a', {
+        defaultBackend: to('web'),
+        rules: [rule('x.y', path('/a', 'Prefix')), rule('z.y', path('/b', 'Exact'))],
+      }),
+      ingress('b', { rules: [rule('z.y', path('/', 'Prefix', to('web', 'http')))] }, '2026-02-01T00:00:00Z'),
+    ]);
+    expect(routes.map(({ host, match, path: at, backend }) => `${host} ${match} ${at} ${backend}`)).toEqual([
+      'x.y Prefix /a shop_web_80',
+      'x.y Prefix / shop_web_80',
+      'z.y Exact /b shop_web_80',
+      'z.y Prefix / shop_web_http',
+    ]);
+    expect(fallback).toBeUndefined();
+  });
+
   test('follows the older of two Ingresses that say the same, and tells the other', () => {
     const both = plan([
       ingress('new', { rules: [rule('x.y', path('/a', 'Prefix', to('web', 'http')))] }, '2026-02-01T00:00:00Z'),

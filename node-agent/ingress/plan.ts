@@ -81,7 +81,10 @@ export function tlsSecretsOf(ingress: networkingv1.Ingress): string[] {
 /** The plan. */
 export function planIngress(input: IngressInput): IngressPlan {
   const draft = new Draft(input);
-  for (const ingress of ourIngresses(input)) draft.add(ingress);
+  const ours = ourIngresses(input);
+  for (const ingress of ours) draft.add(ingress);
+  // After all rules: whatever rule there is counts more than a default backend.
+  for (const ingress of ours) draft.addDefault(ingress);
   return draft.finish();
 }
 
@@ -98,26 +101,28 @@ class Draft {
   }
 
   add(ingress: networkingv1.Ingress): void {
-    const { defaultBackend, rules = [] } = ingress.spec ?? {};
+    const { rules = [], tls = [] } = ingress.spec ?? {};
     for (const { host = '', http } of rules) {
       for (const path of http?.paths ?? []) this.#addPath(ingress, host.toLowerCase(), path);
-      // A rule for a host without paths sends everything to the default backend.
-      if (http === undefined && defaultBackend !== undefined) {
-        this.#addPath(ingress, host.toLowerCase(), { path: '/', pathType: 'Prefix', backend: defaultBackend });
-      }
     }
-    if (defaultBackend !== undefined && rules.length === 0) {
-      const id = this.#backend(ingress, defaultBackend);
-      if (this.#fallback === undefined) this.#fallback = id;
-      else if (id !== undefined && id !== this.#fallback) {
-        this.#problem(
-          ingress,
-          'DefaultBackendTaken',
-          'another Ingress, which is older, has the default backend already',
-        );
-      }
+    for (const one of tls) this.#addCertificate(ingress, one);
+  }
+
+  /** Beside rules: for what no rule says of the hosts named in them. Alone: for whatever no rule matches. */
+  addDefault(ingress: networkingv1.Ingress): void {
+    const { defaultBackend, rules = [] } = ingress.spec ?? {};
+    if (defaultBackend === undefined) return;
+    for (const host of new Set(rules.map((rule) => (rule.host ?? '').toLowerCase()))) {
+      const isSaid = this.#routes.has(routeKey({ host, match: 'Prefix', path: '/' }));
+      if (!isSaid) this.#addPath(ingress, host, { path: '/', pathType: 'Prefix', backend: defaultBackend });
     }
-    for (const tls of ingress.spec?.tls ?? []) this.#addCertificate(ingress, tls);
+    if (rules.length > 0) return;
+    const id = this.#backend(ingress, defaultBackend);
+    if (this.#fallback === undefined) this.#fallback = id;
+    else if (id !== undefined && id !== this.#fallback) {
+      const message = 'another Ingress, which is older, has the default backend already';
+      this.#problem(ingress, 'DefaultBackendTaken', message);
+    }
   }
 
   #addPath(
@@ -137,7 +142,7 @@ class Draft {
     }
     const id = this.#backend(ingress, backend);
     if (id === undefined) return;
-    const key = `${host} ${match} ${path}`;
+    const key = routeKey({ host, match, path });
     const known = this.#routes.get(key);
     if (known === undefined) this.#routes.set(key, { host, path, match, backend: id });
     else if (known.backend !== id) {
@@ -202,6 +207,10 @@ class Draft {
       problems: this.#problems,
     };
   }
+}
+
+function routeKey({ host, match, path }: Pick<Route, 'host' | 'match' | 'path'>): string {
+  return `${host} ${match} ${path}`;
 }
 
 /** A named host before a wildcard before none; an exact path before a prefix; the longer path first. */

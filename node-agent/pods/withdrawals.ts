@@ -8,6 +8,7 @@
  */
 import { type Clock, sleep } from '../../lib/clock.ts';
 import type { Informer } from '../../lib/informer.ts';
+import { isNodeReady } from '../../lib/node-ready.ts';
 import type { corev1 } from '../../proto/index.ts';
 import type { ServiceWithdrawal } from '../features/node-feature.ts';
 import type { AgentLog } from './environment.ts';
@@ -75,7 +76,7 @@ export class Withdrawals {
     const enough = new AbortController();
     const cancel = clock.setTimer(() => enough.abort(), WAIT_MS);
     const limit = AbortSignal.any([signal, enough.signal]);
-    const others = nodes.list().filter((other) => other.metadata?.name !== node && isReady(other));
+    const others = nodes.list().filter((other) => other.metadata?.name !== node && isNodeReady(other));
     const answers = await Promise.all([
       ...local.map((feature) => feature.withdrawn(pod, limit)),
       ...others.map((other) => peers.awaitWithdrawn(other, pod, { waitMs: WAIT_MS, signal: limit })),
@@ -89,8 +90,4 @@ export class Withdrawals {
     }
     await sleep(clock, LINGER_MS, signal);
   }
-}
-
-function isReady({ status }: corev1.Node): boolean {
-  return status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') === true;
 }

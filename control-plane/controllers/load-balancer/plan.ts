@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import type { AddressPool } from '../../../lib/address-pool.ts';
 import { objectKey } from '../../../lib/informer.ts';
+import { isNodeReady } from '../../../lib/node-ready.ts';
 import type { corev1, discoveryv1 } from '../../../proto/index.ts';
 
 /** Annotation: the node that announces the service's address. */
@@ -109,9 +110,10 @@ export function isLocal({ spec }: corev1.Service): boolean {
 }
 
 /** Whether the node is there for traffic from outside. */
-export function takesTraffic({ metadata, status }: corev1.Node): boolean {
+export function takesTraffic(node: corev1.Node): boolean {
+  const { metadata } = node;
   if (metadata?.deletionTimestamp !== undefined || Object.hasOwn(metadata?.labels ?? {}, EXCLUDED_LABEL)) return false;
-  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+  return isNodeReady(node);
 }
 
 /** Names of nodes that have pods of the service which take traffic. */

@@ -1,4 +1,5 @@
 /** Which pods nobody will ever remove by himself. */
+import { isNodeReady } from '../../../lib/node-ready.ts';
 import type { corev1 } from '../../../proto/index.ts';
 import { hasEnded } from '../pod-state.ts';
 
@@ -13,9 +14,8 @@ export function abandonedBecause(
   const terminating = pod.metadata?.deletionTimestamp !== undefined;
   if ((pod.spec?.nodeName ?? '') === '') return terminating ? 'unscheduled' : undefined;
   if (node === undefined) return 'node-gone';
-  const ready = node.status?.conditions?.find((c) => c.type === 'Ready')?.status === 'True';
   const out = node.spec?.taints?.some((taint) => taint.key === OUT_OF_SERVICE) === true;
-  return terminating && !ready && out ? 'out-of-service' : undefined;
+  return terminating && !isNodeReady(node) && out ? 'out-of-service' : undefined;
 }
 
 /** Ended pods beyond the number to keep, the oldest; what is being deleted already is left out. */

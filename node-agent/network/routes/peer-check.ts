@@ -1,6 +1,7 @@
 /** Whether the other nodes can be reached over the pod network: a connection to each, and what came of it. */
 import { connect } from 'node:net';
 import { type Clock, sleep } from '../../../lib/clock.ts';
+import { isNodeReady } from '../../../lib/node-ready.ts';
 import type { corev1 } from '../../../proto/index.ts';
 import type { FeatureCondition } from '../../features/node-feature.ts';
 import type { PeerPath } from './plan.ts';
@@ -35,10 +36,9 @@ export interface PeerCheckOptions {
 export function peersOf(paths: readonly PeerPath[], nodes: readonly corev1.Node[]): readonly Peer[] {
   const byName = new Map(nodes.map((node) => [node.metadata?.name, node]));
   return paths.flatMap((path) => {
-    const { conditions, daemonEndpoints } = byName.get(path.node)?.status ?? {};
-    const ready = conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
-    const port = daemonEndpoints?.kubeletEndpoint?.Port ?? 0;
-    return ready && port > 0 ? [{ ...path, port }] : [];
+    const node = byName.get(path.node);
+    const port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 0;
+    return node !== undefined && isNodeReady(node) && port > 0 ? [{ ...path, port }] : [];
   });
 }
 

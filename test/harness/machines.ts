@@ -16,6 +16,8 @@ export interface MachinesOptions {
   readonly machines?: number;
   /** How many machines each segment has, when they are not all on one: segments reach each other through a router only. */
   readonly segments?: readonly number[];
+  /** How many more can be added later, on the last segment. */
+  readonly spare?: number;
   /** Further options of `skiff up` on the first machine. */
   readonly upArgs?: readonly string[];
   /** Further options of `skiff join` on the others. */
@@ -38,7 +40,10 @@ export class TestMachines {
   static async start(options: MachinesOptions = {}): Promise<TestMachines> {
     const segments = options.segments ?? [options.machines ?? 3];
     const count = segments.reduce((sum, one) => sum + one, 0);
-    const made = new TestMachines(TestSwitch.make(segments), options.joinArgs ?? []);
+    const made = new TestMachines(
+      TestSwitch.make(segments.with(-1, (segments.at(-1) ?? 0) + (options.spare ?? 0))),
+      options.joinArgs ?? [],
+    );
     try {
       made.all.push(
         await TestCluster.start({
@@ -89,6 +94,13 @@ export class TestMachines {
     const words = stdout.trim().split(' ');
     if (words.shift() !== 'skiff') throw new Error(`skiff token create printed: ${stdout}`);
     return words;
+  }
+
+  /** One more machine, joined over its cable as it is. It takes the next place. */
+  async add(): Promise<TestCluster> {
+    const added = await this.#startOther(this.all.length, await this.joinLine());
+    this.all.push(added);
+    return added;
   }
 
   /** Joins a machine by a line (again). */

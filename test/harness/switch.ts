@@ -10,6 +10,8 @@ import { netnsName, removeTraces } from './traces.ts';
 export type Cut = 'both' | 'in' | 'out';
 
 const TABLE = 'cuts';
+/** Of the packets on a cable that is worn, each way. */
+const LOST_PERCENT = 20;
 
 /** See the top of the file. */
 export class TestSwitch {
@@ -38,8 +40,16 @@ export class TestSwitch {
         `table bridge ${TABLE} {
           set sends { type ifname; }
           set hears { type ifname; }
-          chain from { type filter hook prerouting priority -300; iifname @sends drop; }
-          chain to { type filter hook postrouting priority 300; oifname @hears drop; }
+          set lossy { type ifname; }
+          set swallowed { typeof iifname . tcp dport; }
+          chain from {
+            type filter hook prerouting priority -300;
+            iifname @sends drop; iifname @lossy numgen random mod 100 < ${LOST_PERCENT} drop; iifname . tcp sport @swallowed drop;
+          }
+          chain to {
+            type filter hook postrouting priority 300;
+            oifname @hears drop; oifname @lossy numgen random mod 100 < ${LOST_PERCENT} drop; oifname . tcp dport @swallowed drop;
+          }
         }`,
       );
     } catch (err) {
@@ -66,20 +76,28 @@ export class TestSwitch {
     execFileSync('nsenter', [`--net=/run/netns/${netns}`, 'sh', '-ec', inside], { stdio: 'pipe' });
   }
 
-  /** Cuts the cable of a machine; once more to cut another way. */
+  /** Cuts the cable of a machine; once more to cut another way: at no time in between is it whole. */
   cut(index: number, way: Cut = 'both'): void {
-    this.heal(index);
-    if (way !== 'in') this.#nft(`add element bridge ${TABLE} sends { ${this.#port(index)} }`);
-    if (way !== 'out') this.#nft(`add element bridge ${TABLE} hears { ${this.#port(index)} }`);
+    const whole = ['sends', 'hears'].map((set) => this.#out(set, this.#port(index)));
+    const sends = way === 'in' ? [] : [`add element bridge ${TABLE} sends { ${this.#port(index)} }`];
+    const hears = way === 'out' ? [] : [`add element bridge ${TABLE} hears { ${this.#port(index)} }`];
+    this.#nft([...whole, ...sends, ...hears].join('\n'));
   }
 
-  /** Mends the cable of a machine. */
+  /** Wears the cable of a machine: a fifth of the packets is lost, each way. */
+  wear(index: number): void {
+    this.#nft(`add element bridge ${TABLE} lossy { ${this.#port(index)} }`);
+  }
+
+  /** Loses everything from and to these TCP ports of a machine, and tells nobody: its connections from there are dead, others are not. */
+  swallow(index: number, ports: readonly number[]): void {
+    const elements = ports.map((port) => `${this.#port(index)} . ${port}`);
+    this.#nft(`add element bridge ${TABLE} swallowed { ${elements.join(', ')} }`);
+  }
+
+  /** Mends the cable of a machine. What is swallowed stays so. */
   heal(index: number): void {
-    for (const set of ['sends', 'hears']) {
-      // Adding first: taking out what is not there is an error.
-      const element = `element bridge ${TABLE} ${set} { ${this.#port(index)} }`;
-      this.#nft(`add ${element}\ndelete ${element}`);
-    }
+    this.#nft(['sends', 'hears', 'lossy'].map((set) => this.#out(set, this.#port(index))).join('\n'));
   }
 
   /** Pulls or plugs the cable of a machine: its link goes down or up. */
@@ -109,6 +127,12 @@ export class TestSwitch {
 
   #port(index: number): string {
     return `port${index}`;
+  }
+
+  /** Takes an element out of a set. Adding first: taking out what is not there is an error. */
+  #out(set: string, element: string): string {
+    const what = `element bridge ${TABLE} ${set} { ${element} }`;
+    return `add ${what}\ndelete ${what}`;
   }
 
   #inside(script: string): void {

@@ -30,7 +30,7 @@ const proxies: Haproxy[] = [];
 /** A server that says its name and the path it was asked for; its address. */
 async function serve(name: string, delayMs = 0): Promise<string> {
   const server = createServer((request, response) => {
-    setTimeout(() => response.end(`${name} ${request.url} ${request.headers['x-forwarded-proto']}`), delayMs);
+    setTimeout(() => response.end(`${name} ${request.url} ${String(request.headers['x-forwarded-proto'])}`), delayMs);
   });
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));

@@ -10,7 +10,8 @@ check_only=no
 for arg in "$@"; do
   case "$arg" in
     --test) need+=('docker-registry docker-registry' 'runc runc' 'socat socat' 'git git' '/usr/sbin/nginx nginx-light' 'redis-server redis-server'
-      'arping iputils-arping' 'iptables iptables' 'curl curl') ;;
+      'arping iputils-arping' 'iptables iptables' 'curl curl'
+      '/usr/lib/postgresql/15/bin/postgres postgresql-15') ;;
     --check) check_only=yes ;;
     *) echo "error: unknown option $arg" >&2; exit 2 ;;
   esac

@@ -33,8 +33,8 @@ describe.skipIf(!hasBusybox)('demo images (need busybox-static)', () => {
   });
 
   it('are refused when there is no recipe', async () => {
-    await expect(buildDemoImages({ outDir, names: ['postgres:16'] })).rejects.toThrow(
-      'recipes for busybox, hello, nginx, redis, guestbook only',
+    await expect(buildDemoImages({ outDir, names: ['mysql:8'] })).rejects.toThrow(
+      'recipes for busybox, hello, nginx, redis, postgres, voting-app, guestbook only',
     );
   });
 });

@@ -7,7 +7,9 @@ import { BUSYBOX_REFERENCES, busyboxImages } from './busybox.ts';
 import { GUESTBOOK_REFERENCES, GUESTBOOK_REPOSITORY, guestbookImages } from './guestbook.ts';
 import { HELLO_REFERENCES, helloImages } from './hello.ts';
 import { NGINX_REFERENCES, nginxImages } from './nginx.ts';
+import { POSTGRES_REFERENCES, postgresImages } from './postgres.ts';
 import { FOLLOWER_REPOSITORY, REDIS_REFERENCES, redisImages } from './redis.ts';
+import { VOTING_REFERENCES, VOTING_REPOSITORIES, votingAppImages } from './voting-app.ts';
 
 /** What to build and where. */
 export interface DemoImagesOptions {
@@ -43,6 +45,12 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     references: REDIS_REFERENCES,
     build: redisImages,
   },
+  postgres: {
+    repositories: ['docker.io/library/postgres'],
+    references: POSTGRES_REFERENCES,
+    build: postgresImages,
+  },
+  'voting-app': { repositories: VOTING_REPOSITORIES, references: VOTING_REFERENCES, build: votingAppImages },
   guestbook: { repositories: [GUESTBOOK_REPOSITORY], references: GUESTBOOK_REFERENCES, build: guestbookImages },
 };
 

@@ -52,6 +52,11 @@ export async function sharedLibraries(program: string): Promise<LayerFile[]> {
   });
 }
 
+/** Each path once: programs share libraries. The first of a path stays. */
+export function onePerPath(files: readonly LayerFile[]): LayerFile[] {
+  return [...new Map(files.toReversed().map((file) => [file.path, file])).values()].toReversed();
+}
+
 function relative(path: string): string {
   return path.replace(/^\/+/, '');
 }

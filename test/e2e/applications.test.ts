@@ -2,12 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clusterUnavailable, TestCluster } from '../harness/cluster.ts';
-import { loadBusybox, loadNginx } from '../harness/images.ts';
+import { imageArchive, loadBusybox, loadNginx } from '../harness/images.ts';
 import { apply, isReady, listPods, sleepers, waitReady } from '../harness/objects.ts';
 import { waitFor } from '../harness/wait.ts';
 
 const reason = clusterUnavailable();
 const project = join(import.meta.dirname, '../..');
+const voting = join(project, '../shared/manifests/dockersamples+example-voting-app/k8s-specifications');
 const examples = join(project, '../shared/manifests/kubernetes+website/content/en/examples');
 
 describe.skipIf(reason !== undefined)(`real applications${reason ? ` (skipped: ${reason})` : ''}`, () => {
@@ -19,6 +20,10 @@ describe.skipIf(reason !== undefined)(`real applications${reason ? ` (skipped: $
     await loadNginx(cluster, ['nginx:1.14.2', 'nginx:1.16.1']);
   });
   afterAll(() => cluster?.stop());
+
+  async function load(...images: readonly string[]): Promise<void> {
+    await cluster.ok(['image', 'load', imageArchive(...images), '--socket', cluster.path('run/skiff/agent.sock')]);
+  }
 
   /** What the pod answers to a web request from the node. */
   async function fetchPage(ip: string, port: number): Promise<string> {
@@ -123,6 +128,34 @@ describe.skipIf(reason !== undefined)(`real applications${reason ? ` (skipped: $
     expect(described).toContain('Controlled By:');
     expect(described).toContain('Started');
   });
+
+  test.skipIf(!existsSync(voting))(
+    'the voting example carries votes from one node port through Redis and PostgreSQL to another',
+    async () => {
+      for (const images of ['postgres', 'voting-app', 'docker.io/library/redis:alpine']) await load(images);
+      await cluster.ok(['apply', '-f', voting]);
+      // Their images have no tag, so they would be pulled each time; here they are loaded.
+      for (const name of ['vote', 'worker', 'result']) {
+        const containers = [{ name, imagePullPolicy: 'IfNotPresent' }];
+        const patch = JSON.stringify({ spec: { template: { spec: { containers } } } });
+        await cluster.ok(['patch', 'deployment', name, '-p', patch]);
+      }
+      for (const name of ['db', 'redis', 'vote', 'worker', 'result']) {
+        await cluster.ok(['rollout', 'status', `deployment/${name}`, '--timeout=60s'], { timeoutMs: 70_000 });
+      }
+      const outside = '198.51.100.7';
+      await cluster.command(['ip', 'addr', 'add', `${outside}/32`, 'dev', 'lo']);
+      const page = async (port: number, query = ''): Promise<string> =>
+        (await cluster.command(['curl', '-sS', '-m', '5', `http://${outside}:${port}/cgi-bin/page${query}`])).stdout;
+      for (const vote of ['a', 'b', 'a']) {
+        await waitFor(`vote ${vote} to be taken`, async () =>
+          (await page(31_000, `?vote=${vote}`)).includes(`voted ${vote}`),
+        );
+      }
+      await waitFor('the votes to be counted', async () => (await page(31_001)) === 'a 2\nb 1\n');
+      await cluster.ok(['delete', '-f', voting]);
+    },
+  );
 
   test('deleting a Deployment removes its pods; deleting a namespace removes everything in it', async () => {
     await cluster.ok(['delete', 'deployment', 'hello']);

@@ -17,6 +17,8 @@ const reason = clusterUnavailable();
 /** Within this a silent node is not ready: the grace, a heartbeat, and a look. */
 const NOT_READY_MS = 16_000;
 const REPLACED_MS = 20_000;
+/** Says its name to whoever connects. */
+const WHO = ['nc', '-ll', '-p', '8080', '-e', 'hostname'];
 const FLAP_MS = 3_000;
 const FLAPS = 3;
 
@@ -176,6 +178,30 @@ describe.skipIf(reason !== undefined)(`faults of the network${reason ? ` (skippe
       expect(report.longestSilenceMs).toBeLessThan(3_000);
     });
 
+    test.concurrent('a client whose session sticks stays with its pod while others come and go', async () => {
+      const named = (replicas: number): Promise<string> => apply(server, pinned('who', 0, WHO, replicas));
+      await named(2);
+      const ports = [{ port: 80, targetPort: 8080 }];
+      const spec = { selector: { app: 'who' }, sessionAffinity: 'ClientIP', ports };
+      await apply(server, JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'who' }, spec }));
+      const pods = await waitReady(server, 'app=who', 2);
+      const { clusterIP } = (await server.json<{ spec: { clusterIP: string } }>('service', 'who')).spec;
+      const ask = (): string => on(0, `busybox nc -w 3 ${clusterIP} 80 </dev/null || true`).trim();
+      const own = await waitFor('an answer', () => pods.find(({ metadata }) => metadata.name === ask()));
+      const other = pods.find((pod) => pod !== own);
+      await named(4);
+      const heard = new Set<string>();
+      await waitFor('two more', async () => {
+        heard.add(ask());
+        return (await listPods(server, 'app=who')).filter(isReady).length === 4;
+      });
+      await server.ok(['delete', 'pod', other?.metadata.name ?? '']);
+      await waitReady(server, 'app=who', 4);
+      for (let time = 0; time < 20; time++) heard.add(ask());
+      expect([...heard]).toEqual([own.metadata.name]);
+      await server.ok(['delete', 'deploy/who', 'service/who']);
+    });
+
     test.concurrent('over a cable that loses a fifth of everything a machine joins, shows logs, runs commands and leaves', async () => {
       machines.switch.wear(3);
       const fourth = await machines.add();
@@ -302,10 +328,10 @@ function passed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** A Deployment of one pod on a machine. */
-function pinned(name: string, index: number, command: readonly string[]): string {
+/** A Deployment of pods on one machine. */
+function pinned(name: string, index: number, command: readonly string[], replicas = 1): string {
   const podSpec = { nodeSelector: { 'kubernetes.io/hostname': `node-${index + 1}` } };
-  return sleepers(name, 1, { container: { command }, podSpec });
+  return sleepers(name, replicas, { container: { command }, podSpec });
 }
 
 /** One pod that may not run twice, on a machine other than the server's. */

@@ -6,7 +6,7 @@ import { clusterUnavailable, type TestCluster } from '../harness/cluster.ts';
 import { busyboxArchive, imageArchive } from '../harness/images.ts';
 import { type Load, startLoad } from '../harness/load.ts';
 import { TestMachines } from '../harness/machines.ts';
-import { apply, type PodJson, waitReady } from '../harness/objects.ts';
+import { apply, listPods, type PodJson, waitReady } from '../harness/objects.ts';
 import { waitFor } from '../harness/wait.ts';
 
 const reason = clusterUnavailable();
@@ -96,10 +96,16 @@ describe.skipIf(reason !== undefined)(`the network of three machines${reason ? `
     return `${stdout}${stderr}`.trim();
   }
 
-  test('a service is reached by address, node port and name, from every machine and from pods on each', async () => {
-    await apply(server, web(6));
-    const pods = await waitReady(server, 'app=web', 6);
+  test('twenty pods and their service are reached by address, node port and name, from every machine and from pods on each', async () => {
+    await apply(server, web(20));
+    const pods = await waitReady(server, 'app=web', 20);
     expect(new Set(pods.map(({ spec }) => spec.nodeName)).size).toBe(3);
+    const all = pods.map(({ status }) => status.podIP ?? '').join(' ');
+    const named = pods.map(({ metadata }) => metadata.name);
+    for (const index of machines.all.keys()) {
+      const said = await on(index, 'sh', '-c', `for ip in ${all}; do curl -sS -m 5 http://$ip:8080/; done`);
+      expect(said.split('\n')).toEqual(named);
+    }
     const { spec } = await server.json<{ spec: { clusterIP: string } }>('service', 'web');
     const names = new Set(pods.map(({ metadata }) => metadata.name));
     for (const [index] of machines.all.entries()) {
@@ -114,6 +120,8 @@ describe.skipIf(reason !== undefined)(`the network of three machines${reason ? `
     for (const node of ['node-1', 'node-2', 'node-3']) {
       const pod = pods.find((candidate) => candidate.spec.nodeName === node);
       if (pod === undefined) throw new Error(`no pod on ${node}`);
+      const direct = await inPod(pod, `for ip in ${all}; do wget -q -O - http://$ip:8080/; done`);
+      expect(direct.split('\n')).toEqual(named);
       expect(await inPod(pod, 'nslookup web.default.svc.cluster.local')).toContain(`Address: ${spec.clusterIP}`);
       // Often enough to meet itself: a pod is reached through its own service too.
       const asked = await inPod(
@@ -125,7 +133,8 @@ describe.skipIf(reason !== undefined)(`the network of three machines${reason ? `
   });
 
   test('no request is lost while all pods are replaced, nor when some go for good', async () => {
-    await waitReady(server, 'app=web', 6);
+    await server.ok(['scale', 'deploy/web', '--replicas', '6']);
+    await waitFor('fourteen pods to go', async () => (await listPods(server, 'app=web')).length === 6);
     const { spec } = await server.json<{ spec: { clusterIP: string } }>('service', 'web');
     const loads: Load[] = [
       startLoad(machines.machine(1).netns, `http://${spec.clusterIP}/`, 100),

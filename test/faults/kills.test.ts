@@ -11,7 +11,7 @@ import { waitFor } from '../harness/wait.ts';
 const reason = clusterUnavailable();
 const PODS = 20;
 /** Kills of each program; ten with SKIFF_KILL_ROUNDS=10, as a soak. */
-const ROUNDS = Number(process.env.SKIFF_KILL_ROUNDS ?? 4);
+const ROUNDS = Number(process.env.SKIFF_KILL_ROUNDS ?? 3);
 
 describe.skipIf(reason !== undefined)(
   `nothing is lost when a part is killed${reason ? ` (skipped: ${reason})` : ''}`,

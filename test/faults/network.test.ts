@@ -223,8 +223,16 @@ describe.skipIf(reason !== undefined)(`faults of the network${reason ? ` (skippe
     const names = on(other, 'nft list tables').match(/\S+ \S+$/gm) ?? [];
     const own = names.filter((name) => /^\w+ k\w+/.test(name));
     expect(own).not.toEqual([]);
-    on(other, `nft 'add table inet foreign; add chain inet foreign c; add rule inet foreign c counter accept'`);
-    on(other, 'ip route add 203.0.113.0/24 dev eth0');
+    // The machine that left before has gone from here, too.
+    await waitFor(
+      'ways to two other nodes',
+      () => (on(other, 'ip -4 route show proto 83').match(/ via /g) ?? []).length === 2,
+    );
+    on(
+      other,
+      `nft 'table inet foreign; delete table inet foreign; table inet foreign { chain c { counter accept; }; }'`,
+    );
+    on(other, 'ip route replace 203.0.113.0/24 dev eth0');
     const foreign = on(other, 'nft list table inet foreign');
     const rules = (): string[] =>
       own.map((name) => on(other, `nft -s list table ${name}`).replaceAll(/ # handle.*/g, ''));

@@ -15,7 +15,7 @@ import { ServerProcess, type SharedPki, serverUnavailable, sharedPki } from '../
 import { waitFor } from '../harness/wait.ts';
 
 const SEED = Number(process.env.WATCH_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const RUN_MS = Number(process.env.WATCH_FAULT_SECONDS ?? 30) * 1_000;
+const RUN_MS = Number(process.env.WATCH_FAULT_SECONDS ?? 20) * 1_000;
 const WRITERS = 6;
 const WATCHERS = 24;
 const NAMES = 40;

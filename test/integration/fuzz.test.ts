@@ -10,7 +10,7 @@ import { readCorpus, usedBytes, writeCliConfig } from '../fuzz/fuzz-world.ts';
 import { apiUnavailable, ServerUnderTest } from './api-server-under-test.ts';
 
 const unavailable = apiUnavailable();
-const durationMs = Number(process.env.SKIFF_FUZZ_MS ?? 20_000);
+const durationMs = Number(process.env.SKIFF_FUZZ_MS ?? 10_000);
 const seed = Number(process.env.SKIFF_FUZZ_SEED ?? Date.now() % 1_000_000);
 const MAX_GROWTH_BYTES = 64 * 1024 * 1024;
 

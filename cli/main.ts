@@ -15,8 +15,14 @@ async function main(): Promise<void> {
   process.stdout.on('error', (err: NodeJS.ErrnoException) => process.exit(err.code === 'EPIPE' ? 0 : 1));
   const code = await runCli(process.argv.slice(2), processTerminal(interrupt.signal));
   process.exitCode = code;
-  // Writes to files, pipes and terminals are synchronous on Linux, so nothing is lost; waiting for idle handles costs time.
+  // A pipe takes 64 KiB at once: what waits for its reader must not be lost. Waiting for idle handles would only cost time.
+  await Promise.all([written(process.stdout), written(process.stderr)]);
   process.exit(code);
+}
+
+/** Resolves when everything has been taken. */
+function written(stream: NodeJS.WriteStream): Promise<void> | undefined {
+  return stream.writableLength === 0 ? undefined : new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 void main();

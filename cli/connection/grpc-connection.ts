@@ -92,7 +92,10 @@ export class GrpcConnection {
     request: Request,
     signal?: AbortSignal,
   ): Promise<Reply> {
-    for await (const reply of this.serverStream(method, request, signal)) return reply;
+    let reply: Reply | undefined;
+    // To the end, though nothing but the trailers follows: leaving earlier resets a call that has done nothing wrong.
+    for await (const each of this.serverStream(method, request, signal)) reply ??= each;
+    if (reply !== undefined) return reply;
     throw new ConnectionError('lost', this.#endpoint, { detail: `${method.path} ended without a reply` });
   }
 
@@ -187,7 +190,9 @@ export class GrpcConnection {
       signal?.throwIfAborted();
       if (call.trailers === undefined) throw connectionError(this.#endpoint, err);
     } finally {
-      stream.destroy();
+      // A call that has ended closes by itself. Ending it once more would send a reset that the server takes for an invalid frame, of
+      // which a session takes a thousand.
+      if (!stream.readableEnded) stream.destroy();
     }
     signal?.throwIfAborted();
     if (call.trailers !== undefined) {

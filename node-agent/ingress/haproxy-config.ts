@@ -96,6 +96,8 @@ export function haproxyConfig(
     '  log global',
     '  option dontlognull',
     '  option forwardfor',
+    // A worker that ends after a reload closes an idle connection with its next answer, not under a request that is on its way.
+    '  option idle-close-on-response',
     '  option redispatch',
     '  retries 3',
     '  retry-on conn-failure empty-response response-timeout',
